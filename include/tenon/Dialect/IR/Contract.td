@@ -1,0 +1,74 @@
+//===- Contract.td - the register tile -----------------------------------------===//
+#ifndef TENON_CONTRACT
+#define TENON_CONTRACT
+
+include "tenon/Dialect/IR/Kernel.td"
+include "mlir/Interfaces/TilingInterface.td"
+
+def Tenon_TileContractOp : Tenon_Op<"tile_contract",
+    [DestinationStyleOpInterface, AttrSizedOperandSegments, SingleBlock,
+     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+     DeclareOpInterfaceMethods<TilingInterface,
+       ["getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation", "getResultTilePosition",
+        "generateResultTileValue"]>]> {
+  let summary = "a contraction with its epilogue: the form that all contractions end in";
+  let description = [{
+    Over the iteration space of `iterators`, with linear (not only projected) indexing maps,
+
+      acc[parallel dims] = sum over the reduction dims of ext(lhs[map0]) * ext(rhs[map1])
+      out[map_out]       = epilogue(acc, extras[maps]...)
+
+    where `ext` extends to the accumulator type, the type of the region's first argument. The region's further arguments
+    are the elements of `extras` (bias, residual, ...). There is no initial value: an empty reduction gives 0, and a
+    bias is an epilogue. Matmul, batched matmul, all direct convolution forms (whose maps hold terms such as
+    `2 * oh + kh`) and the two products of attention are instances. On tensors the op is destination-passing; on memrefs it writes `out`.
+
+    - (C1) there is one indexing map per operand: lhs, rhs, extras, out, in this order.
+    - (C2) each map has one dim per iterator, one result per operand dimension, and its results are sums of dims with
+      positive constant coefficients.
+    - (C3) the out map is a projected permutation of exactly the parallel dims.
+    - (C4) the region has one argument per element read (acc, then extras), acc is a float or integer, extras' arguments
+      have the element types of the extras, and it yields one value of out's element type.
+    - (C5) extras' maps use parallel dims only.
+    - (C6) operands are all tensors (one result, of out's type) or all memrefs (no result).
+    - (C7) each reduction dim appears alone in some result of the lhs or rhs map (its extent is read there).
+    - (C8) `register` is empty or has one positive entry per iterator, 1 for reduction dims; `vector_dim` is -1 or a
+      parallel dim.
+
+    Example:
+    ```mlir
+    %c = tenon.tile_contract ["parallel", "parallel", "reduction"]
+        lhs(%a : tensor<4x8xf32>, affine_map<(m, n, k) -> (m, k)>)
+        rhs(%b : tensor<8x16xf32>, affine_map<(m, n, k) -> (k, n)>) ...
+    ```
+  }];
+  let arguments = (ins
+    AnyShaped:$lhs, AnyShaped:$rhs, Variadic<AnyShaped>:$extras, AnyShaped:$out,
+    ArrayAttr:$indexing_maps, ArrayAttr:$iterators,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$register_,
+    DefaultValuedAttr<I64Attr, "-1">:$vector_dim,
+    DefaultValuedAttr<I64Attr, "1">:$vector_width,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$unroll);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    $iterators `lhs` `(` $lhs `:` type($lhs) `)` `rhs` `(` $rhs `:` type($rhs) `)`
+    (`extras` `(` $extras^ `:` type($extras) `)`)? `outs` `(` $out `:` type($out) `)` `maps` $indexing_maps
+    attr-dict-with-keyword $epilogue (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// The maps of lhs, rhs, extras and out, in this order.
+    ::llvm::SmallVector<::mlir::AffineMap> getMaps();
+    ::mlir::AffineMap getOutMap();
+    unsigned getNumLoops() { return getIterators().size(); }
+    bool isReduction(unsigned dim);
+    ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
+    /// (operand, dimension) whose size is the extent of iteration dim `dim`: the out operand for parallel dims,
+    /// lhs or rhs for reduction dims.
+    std::pair<::mlir::Value, unsigned> getExtentSource(unsigned dim);
+  }];
+}
+
+#endif // TENON_CONTRACT

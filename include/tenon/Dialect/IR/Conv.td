@@ -1,0 +1,148 @@
+//===- Conv.td - convolution, pooling, resizing ---------------------------------===//
+#ifndef TENON_CONV
+#define TENON_CONV
+
+include "tenon/Dialect/IR/TenonBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Tenon_PoolKind : Tenon_I64Enum<"PoolKind", "what a pooling window computes", [
+  I64EnumAttrCase<"max", 0>, I64EnumAttrCase<"average", 1>, I64EnumAttrCase<"lp", 2>]>;
+
+def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+  let summary = "1-3-D convolution: groups, strides, dilations, pads, transposed, per-sample filters, layouts";
+  let description = [{
+    With n spatial dims, in the channels-first layout, `input` is `[N, C, D1..Dn]`, `filter` `[F, C/groups, K1..Kn]`,
+    `bias` (optional) `[F]`, the result `[N, F, O1..On]`; in the channels-last layout the channel dim of input and
+    result comes last and the filter is `[F, K1..Kn, C/groups]`. Transposed: the filter is `[C, F/groups, K1..Kn]`
+    (channels-last: `[C, K1..Kn, F/groups]`). Per-sample filters have a leading `N` dim (CondConv, dynamic filters).
+    `pads` has 2n entries: n at the start, then n at the end; negative pads crop.
+
+      out[n, f, o]  = bias[f] + sum over c, k of input[n, g*C/groups + c, o*stride + k*dilation - pad] * filter[f, c, k]
+      O = floor((D + pad_start + pad_end - dilation*(K-1) - 1) / stride) + 1
+      transposed: O = stride*(D-1) + output_padding + dilation*(K-1) + 1 - pad_start - pad_end
+
+    Accumulation is in f32 for f16, bf16 and f32, in f64 for f64, and in the result type for integers.
+
+    - (C1) input rank is n+2 with n = 1, 2 or 3; filter rank n+2, one more with `per_sample`.
+    - (C2) strides and dilations have n entries, all at least 1; pads has 2n entries.
+    - (C3) `groups` is at least 1 and divides the channels of the input.
+    - (C4) the filter's channel count times groups is the input's channel count (transposed: its first channel dim is).
+    - (C5) `groups` divides the number of output channels.
+    - (C6) bias has rank 1 and as many elements as there are output channels.
+    - (C7) `output_padding` has n entries, each less than stride or dilation, or is empty; only transposed convolutions have it.
+    - (C8) element types of input, filter and bias agree; the result's is the same, or i32 for i8 inputs.
+    - (C9) the result type is the inferred one wherever both are static.
+    - (C10) a per-sample filter's leading dim is the input's batch.
+
+    Example:
+    ```mlir
+    %y = tenon.conv %x, %w bias %b strides [2, 2] dilations [1, 1] pads [3, 3, 3, 3] groups 1
+        : tensor<1x3x224x224xf32>, tensor<64x3x7x7xf32>, tensor<64xf32> -> tensor<1x64x112x112xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$filter, Optional<AnyRankedTensor>:$bias,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads, I64Attr:$groups,
+    UnitAttr:$transposed, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$output_padding,
+    UnitAttr:$per_sample, UnitAttr:$channels_last);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter (`bias` $bias^)? `strides` $strides `dilations` $dilations `pads` $pads `groups` $groups
+    (`transposed` $transposed^)? (`per_sample` $per_sample^)? (`channels_last` $channels_last^)? attr-dict
+    `:` type($input) `,` type($filter) (`,` type($bias)^)? `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+  let extraClassDeclaration = [{
+    /// Number of spatial dims.
+    int64_t getSpatialRank();
+    /// Result shape; kDynamic where a size is not known. Sizes that would be negative are 0.
+    ::llvm::SmallVector<int64_t> inferShape();
+    /// Index of the channel dim and of spatial dim `i` in input and result.
+    int64_t getChannelDim();
+    int64_t getSpatialDim(int64_t i);
+  }];
+}
+
+def Tenon_PoolOp : Tenon_Op<"pool", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+  let summary = "1-3-D max, average or Lp pooling";
+  let description = [{
+    `input` is `[N, C, D1..Dn]`, the result `[N, C, O1..On]`. Windows as of `tenon.conv`; with `ceil_mode` the division
+    rounds up, and a window that would start in the padding at the end is dropped. `max` ignores padding (a window that
+    sees only padding gives the lowest value); `average` divides by the number of elements inside the input, or, with
+    `count_include_pad`, inside input and pads; `lp` is `(sum |x|^p)^(1/p)`. The optional second result has, for `max`,
+    the index of the (first) maximum in the whole flattened input tensor, row-major, or with
+    `column_major` with the spatial dims in reversed order.
+
+    - (C1) input rank is n+2 with n = 1, 2 or 3.
+    - (C2) kernel, strides and dilations have n entries, all at least 1; pads has 2n entries, none negative.
+    - (C3) only `max` has a second result, which is of i64 elements and the first one's shape.
+    - (C4) the result has the input's element type and, where both are static, the inferred shape.
+    - (C5) `p` is at least 1 and only used by `lp`.
+
+    Example:
+    ```mlir
+    %y = tenon.pool max %x kernel [3, 3] strides [2, 2] dilations [1, 1] pads [1, 1, 1, 1]
+        : tensor<1x64x112x112xf32> -> tensor<1x64x56x56xf32>
+    ```
+  }];
+  let arguments = (ins Tenon_PoolKind:$kind, AnyRankedTensor:$input, DenseI64ArrayAttr:$kernel,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads,
+    UnitAttr:$ceil_mode, UnitAttr:$count_include_pad, UnitAttr:$column_major,
+    DefaultValuedAttr<I64Attr, "2">:$p);
+  let results = (outs AnyRankedTensor:$result, Optional<AnyRankedTensor>:$indices);
+  let assemblyFormat = [{
+    $kind $input `kernel` $kernel `strides` $strides `dilations` $dilations `pads` $pads
+    (`ceil_mode` $ceil_mode^)? (`count_include_pad` $count_include_pad^)? (`column_major` $column_major^)? attr-dict
+    `:` type($input) `->` type($result) (`,` type($indices)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getSpatialRank();
+    ::llvm::SmallVector<int64_t> inferShape();
+  }];
+}
+
+def Tenon_ResizeMode : Tenon_I64Enum<"ResizeMode", "interpolation", [
+  I64EnumAttrCase<"nearest", 0>, I64EnumAttrCase<"linear", 1>, I64EnumAttrCase<"cubic", 2>]>;
+def Tenon_ResizeCoordinates : Tenon_I64Enum<"ResizeCoordinates", "from a result coordinate to an input coordinate", [
+  I64EnumAttrCase<"half_pixel", 0>, I64EnumAttrCase<"half_pixel_symmetric", 1>,
+  I64EnumAttrCase<"pytorch_half_pixel", 2>, I64EnumAttrCase<"align_corners", 3>,
+  I64EnumAttrCase<"asymmetric", 4>, I64EnumAttrCase<"crop_and_resize", 5>]>;
+def Tenon_ResizeRounding : Tenon_I64Enum<"ResizeRounding", "how nearest rounds", [
+  I64EnumAttrCase<"round_prefer_floor", 0>, I64EnumAttrCase<"round_prefer_ceil", 1>,
+  I64EnumAttrCase<"floor", 2>, I64EnumAttrCase<"ceil", 3>]>;
+
+def Tenon_ResizeOp : Tenon_Op<"resize", [Pure]> {
+  let summary = "resizes a tensor along any of its dims by interpolation";
+  let description = [{
+    The semantics of ONNX Resize-19 along every dim at once. `scales` holds one f32 per dim (result coordinate to input
+    coordinate; it need not be the quotient of the sizes); `roi`, for `crop_and_resize`, is the starts and then the ends. Sizes
+    of the result that are dynamic come as `sizes`.
+
+    - (C1) input and result have the same rank and element type.
+    - (C2) `scales` has one entry per dim, all positive and finite.
+    - (C3) `roi` has two entries per dim with `crop_and_resize` and none otherwise.
+    - (C4) there is one operand in `sizes` per dynamic dim of the result.
+    - (C5) the element type is a float or an integer of at least 8 bits.
+
+    Example:
+    ```mlir
+    %y = tenon.resize nearest %x scales [1.0, 1.0, 2.0, 2.0] coordinates asymmetric rounding floor
+        : tensor<1x8x4x4xf32> -> tensor<1x8x8x8xf32>
+    ```
+  }];
+  let arguments = (ins Tenon_ResizeMode:$mode, AnyRankedTensor:$input, Variadic<Index>:$sizes,
+    DenseF32ArrayAttr:$scales, Tenon_ResizeCoordinates:$coordinates, Tenon_ResizeRounding:$rounding,
+    DefaultValuedAttr<DenseF32ArrayAttr, "{}">:$roi,
+    DefaultValuedAttr<F32Attr, "-0.75f">:$cubic_coefficient, UnitAttr:$exclude_outside,
+    DefaultValuedAttr<F32Attr, "0.0f">:$extrapolation_value, UnitAttr:$antialias);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $mode $input (`sizes` `(` $sizes^ `)`)? `scales` $scales `coordinates` $coordinates `rounding` $rounding attr-dict
+    `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // TENON_CONV

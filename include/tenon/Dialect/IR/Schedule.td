@@ -1,0 +1,77 @@
+//===- Schedule.td - #tenon.schedule and #tenon.target ------------------------===//
+//
+// The two attributes by which code generation is steered: what was decided (schedule) and for which machine (target).
+//
+//===----------------------------------------------------------------------===//
+#ifndef TENON_SCHEDULE
+#define TENON_SCHEDULE
+
+include "tenon/Dialect/IR/TenonBase.td"
+
+def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
+  let summary = "how one kernel is tiled, ordered, vectorised and run in parallel";
+  let description = [{
+    The only thing that lowering reads. All arrays have one entry per iteration dimension of the kernel's root op (for
+    `tenon.tile_contract` its iterators; for a `linalg` kernel the loops of the last op), except `order` and `unroll`,
+    which list dimensions.
+
+    - (C1) `version` is the schema version, 1.
+    - (C2) tile sizes are not negative; 0 means "not tiled at this level".
+    - (C3) `order` lists each dimension at most once.
+    - (C4) `vector_dim` is -1 (no vectorisation) or a dimension.
+    - (C5) `vector_width` is a power of two between 1 and 64 elements.
+    - (C6) arrays that are not empty have the same number of entries.
+    - (C7) `algorithm` is `contract`, `rows`, `elementwise` or `copy`.
+
+    Example:
+    ```mlir
+    #tenon.schedule<algorithm = "contract", parallel = [128, 96, 0], cache = [0, 0, 0], register = [8, 48, 1],
+                    vector_dim = 1, vector_width = 16>
+    ```
+  }];
+  let parameters = (ins
+    DefaultValuedParameter<"int64_t", "1", "schema version">:$version,
+    StringRefParameter<"lowering family: contract, rows, elementwise or copy">:$algorithm,
+    OptionalArrayRefParameter<"int64_t", "tile per dimension of one unit of parallel work; 0: not split">:$parallel,
+    OptionalArrayRefParameter<"int64_t", "tile per dimension of the cache loops inside a unit; 0: not tiled">:$cache,
+    OptionalArrayRefParameter<"int64_t", "cache loops from outermost to innermost, as dimensions">:$order,
+    OptionalArrayRefParameter<"int64_t", "elements per dimension that live in registers">:$register_,
+    OptionalArrayRefParameter<"int64_t", "reduction dimensions that are unrolled fully">:$unroll,
+    DefaultValuedParameter<"int64_t", "-1", "the dimension along which vectors run">:$vector_dim,
+    DefaultValuedParameter<"int64_t", "1", "elements per vector register">:$vector_width
+  );
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Tenon_TargetAttr : Tenon_Attr<"Target", "target"> {
+  let summary = "the machine that code is generated for, as data";
+  let description = [{
+    - (C1) `vector_bits` is 128, 256 or 512.
+    - (C2) cache sizes and counts are positive.
+
+    Example:
+    ```mlir
+    #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "", vector_bits = 256,
+                  vector_registers = 16, l1_bytes = 32768, l2_bytes = 524288, l3_bytes = 33554432>
+    ```
+  }];
+  let parameters = (ins
+    StringRefParameter<"LLVM target triple">:$triple,
+    StringRefParameter<"LLVM CPU name">:$cpu,
+    StringRefParameter<"LLVM feature string, +a,-b">:$features,
+    "int64_t":$vector_bits,
+    "int64_t":$vector_registers,
+    "int64_t":$l1_bytes,
+    "int64_t":$l2_bytes,
+    "int64_t":$l3_bytes
+  );
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Elements of `type` (at least one byte wide) in one vector register.
+    int64_t getVectorElements(::mlir::Type type) const;
+  }];
+}
+
+#endif // TENON_SCHEDULE

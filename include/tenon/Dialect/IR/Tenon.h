@@ -1,0 +1,42 @@
+//===- Tenon.h - the tenon dialect: include this to use its ops ------------------===//
+#pragma once
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/TilingInterface.h"
+
+#include "tenon/Dialect/IR/TenonDialect.h.inc"
+#include "tenon/Dialect/IR/TenonEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tenon/Dialect/IR/TenonAttrs.h.inc"
+#define GET_OP_CLASSES
+#include "tenon/Dialect/IR/TenonOps.h.inc"
+
+namespace tenon {
+
+/// Bytes of `count` elements of `type` in an archive and at the C boundary: i1 takes a byte, elements narrower than a
+/// byte are packed. Returns nullopt for types without storage and where the size overflows int64.
+std::optional<int64_t> getStorageBytes(mlir::Type type, int64_t count);
+
+/// Marks an outlined kernel (a unit attribute on func.func).
+inline constexpr llvm::StringLiteral kKernelAttr = "tenon.kernel";
+/// The schedule of a kernel (#tenon.schedule on the kernel's func.func).
+inline constexpr llvm::StringLiteral kScheduleAttr = "tenon.schedule";
+/// The target of a module (#tenon.target).
+inline constexpr llvm::StringLiteral kTargetAttr = "tenon.target";
+/// Argument/result attributes of the entry function `main`: name of the port, its dtype as NumPy spells it
+/// ("float32", "bool", "uint8", ...), and an array of dimension names ("" where unnamed).
+inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
+inline constexpr llvm::StringLiteral kDTypeAttr = "tenon.dtype";
+inline constexpr llvm::StringLiteral kDimsAttr = "tenon.dims";
+
+} // namespace tenon

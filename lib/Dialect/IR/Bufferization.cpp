@@ -1,0 +1,56 @@
+//===- Bufferization.cpp - destination-passing ops of the dialect as bufferizable ---===//
+//
+// External models of BufferizableOpInterface: tensor inits become the memrefs that the op writes, in place.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Dialect/IR/Bufferization.h"
+#include "tenon/Dialect/IR/Tenon.h"
+
+#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+
+using namespace mlir;
+using namespace mlir::bufferization;
+using namespace tenon;
+
+namespace {
+
+/// Rebuilds `op` on buffers, with the inits' buffers in place of its results. Operands that are no tensors stay.
+template <typename OpTy>
+struct DestinationModel : DstBufferizableOpInterfaceExternalModel<DestinationModel<OpTy>, OpTy> {
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    SmallVector<Value> operands, results;
+    auto destination = cast<DestinationStyleOpInterface>(op);
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!isa<TensorType>(operand.get().getType())) {
+        operands.push_back(operand.get());
+        continue;
+      }
+      FailureOr<Value> buffer = getBuffer(rewriter, operand.get(), options, state);
+      if (failed(buffer))
+        return failure();
+      operands.push_back(*buffer);
+      if (destination.isDpsInit(&operand))
+        results.push_back(*buffer);
+    }
+    rewriter.setInsertionPoint(op);
+    OperationState created(op->getLoc(), op->getName(), operands, TypeRange(), op->getAttrs());
+    for (Region &region : op->getRegions())
+      created.addRegion()->takeBody(region);
+    created.propertiesAttr = op->getPropertiesAsAttribute();
+    rewriter.create(created);
+    replaceOpWithBufferizedValues(rewriter, op, results);
+    return success();
+  }
+};
+
+} // namespace
+
+void tenon::registerBufferizableModels(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, TenonDialect *) {
+    DispatchOp::attachInterface<DestinationModel<DispatchOp>>(*context);
+    TileContractOp::attachInterface<DestinationModel<TileContractOp>>(*context);
+  });
+}

@@ -1,0 +1,43 @@
+//===- TenonDialect.cpp - registration of the dialect's ops and attributes ------===//
+//
+// Only registration lives here; each op family has a file of its own.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Dialect/IR/Tenon.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+#include "tenon/Dialect/IR/TenonDialect.cpp.inc"
+#include "tenon/Dialect/IR/TenonEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
+
+void tenon::TenonDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "tenon/Dialect/IR/TenonOps.cpp.inc"
+      >();
+}
+
+std::optional<int64_t> tenon::getStorageBytes(Type type, int64_t count) {
+  if (!type.isIntOrFloat() || count < 0)
+    return std::nullopt;
+  int64_t bits = type.getIntOrFloatBitWidth();
+  if (bits == 1)
+    bits = 8;
+  int64_t total;
+  if (llvm::MulOverflow(count, bits, total))
+    return std::nullopt;
+  return total / 8 + (total % 8 != 0);
+}
+
+#define GET_OP_CLASSES
+#include "tenon/Dialect/IR/TenonOps.cpp.inc"

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Runs ninja in build/ under a lock, so that several shells can share one build tree: tools/dev/ninja.sh [target...]
+set -eu
+cd "$(dirname "$0")/../.."
+mkdir -p build
+exec 9>build/.tenon-build.lock
+flock 9
+[ -f build/build.ninja ] || cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+exec ninja -C build "$@"
