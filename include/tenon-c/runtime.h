@@ -69,7 +69,22 @@ void *tenon_rt_output(tenon_call *call, int64_t index, const int64_t *dims, int6
 /* Records an error (the first one wins) and returns its code. `message` names the user's node; it is copied. */
 int32_t tenon_rt_error(tenon_call *call, int32_t code, const char *message);
 
+/* How a shared object reaches these functions: it carries its own definitions of tenon_rt_* (hidden trampolines) that
+ * jump through this table, so that it depends on no library by name. The loader passes the table to
+ * tenon_model_bind before anything else. Objects that are linked statically use the functions directly. */
+typedef struct tenon_rt_api {
+  int32_t (*parallel_for)(tenon_call *, tenon_range_fn, void *const *, int64_t, int64_t);
+  int32_t (*dispatch)(tenon_call *, int64_t, tenon_kernel_fn, void *const *, int64_t, int64_t);
+  void *(*arena)(tenon_call *, int64_t);
+  void *(*alloc)(tenon_call *, int64_t);
+  void (*free)(tenon_call *, void *);
+  const void *(*weight)(tenon_call *, int64_t);
+  void *(*output)(tenon_call *, int64_t, const int64_t *, int64_t);
+  int32_t (*error)(tenon_call *, int32_t, const char *);
+} tenon_rt_api;
+
 /* What a model's shared object exports:
+ *   void tenon_model_bind(const tenon_rt_api *);             keeps the pointer; called once, first
  *   const char tenon_model_manifest[];                       JSON, NUL-terminated: see docs/rationale/abi.md
  *   int32_t tenon_model_init(tenon_call *, void *const *);   computes constants (packed weights); absent if there are none
  *   int32_t tenon_model_run(tenon_call *, void *const *);    args: the inputs in order
