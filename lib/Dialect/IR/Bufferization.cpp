@@ -46,10 +46,32 @@ struct DestinationModel : DstBufferizableOpInterfaceExternalModel<DestinationMod
   }
 };
 
+/// The bytes of a weight are mapped from a file: a read-only buffer that is nobody's copy.
+struct LoadWeightModel : BufferizableOpInterface::ExternalModel<LoadWeightModel, LoadWeightOp> {
+  bool bufferizesToMemoryRead(Operation *, OpOperand &, const AnalysisState &) const { return false; }
+  bool bufferizesToMemoryWrite(Operation *, OpOperand &, const AnalysisState &) const { return false; }
+  AliasingValueList getAliasingValues(Operation *, OpOperand &, const AnalysisState &) const { return {}; }
+  bool bufferizesToAllocation(Operation *, Value) const { return false; }
+  bool isWritable(Operation *, Value, const AnalysisState &) const { return false; }
+  FailureOr<BufferLikeType> getBufferType(Operation *, Value value, const BufferizationOptions &, const BufferizationState &,
+                                          SmallVector<Value> &) const {
+    auto type = cast<RankedTensorType>(value.getType());
+    return cast<BufferLikeType>(MemRefType::get(type.getShape(), type.getElementType()));
+  }
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &, BufferizationState &) const {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    auto buffer = LoadWeightOp::create(rewriter, op->getLoc(), MemRefType::get(type.getShape(), type.getElementType()),
+                                       cast<LoadWeightOp>(op).getWeightAttr());
+    replaceOpWithBufferizedValues(rewriter, op, buffer.getResult());
+    return success();
+  }
+};
+
 } // namespace
 
 void tenon::registerBufferizableModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, TenonDialect *) {
+    LoadWeightOp::attachInterface<LoadWeightModel>(*context);
     DispatchOp::attachInterface<DestinationModel<DispatchOp>>(*context);
     TileContractOp::attachInterface<DestinationModel<TileContractOp>>(*context);
   });

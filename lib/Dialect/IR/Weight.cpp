@@ -29,7 +29,8 @@ LogicalResult LoadWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
   if (!weight) // (C1)
     return emitOpError("expected a tenon.weight, but ") << getWeightAttr() << " names none";
-  if (weight.getType() != getType()) // (C2)
+  auto want = cast<ShapedType>(weight.getType()), got = cast<ShapedType>(getType());
+  if (want.getShape() != got.getShape() || want.getElementType() != got.getElementType()) // (C2)
     return emitOpError("expected the type of the weight, ") << weight.getType() << ", but got " << getType();
   return success();
 }

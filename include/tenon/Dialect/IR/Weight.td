@@ -34,7 +34,8 @@ def Tenon_LoadWeightOp : Tenon_Op<"load_weight", [Pure, DeclareOpInterfaceMethod
   let summary = "the tensor that a tenon.weight names";
   let description = [{
     - (C1) the symbol names a `tenon.weight` of the enclosing module.
-    - (C2) the result type is the weight's type.
+    - (C2) the result has the weight's shape and element type; after bufferization it is a memref, which must not be
+      written.
 
     Example:
     ```mlir
@@ -42,7 +43,7 @@ def Tenon_LoadWeightOp : Tenon_Op<"load_weight", [Pure, DeclareOpInterfaceMethod
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
-  let results = (outs AnyRankedTensor:$result);
+  let results = (outs AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$result);
   let assemblyFormat = "$weight attr-dict `:` type($result)";
 }
 
