@@ -7,10 +7,21 @@
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/SmallSet.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace tenon;
+
+#define GET_ATTRDEF_CLASSES
+#include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
+
+void TenonDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
+      >();
+}
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t version, StringRef algorithm,
                                    ArrayRef<int64_t> parallel, ArrayRef<int64_t> cache, ArrayRef<int64_t> order,

@@ -13,14 +13,9 @@ using namespace mlir;
 
 #include "tenon/Dialect/IR/TenonDialect.cpp.inc"
 #include "tenon/Dialect/IR/TenonEnums.cpp.inc"
-#define GET_ATTRDEF_CLASSES
-#include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
 
 void tenon::TenonDialect::initialize() {
-  addAttributes<
-#define GET_ATTRDEF_LIST
-#include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
-      >();
+  registerAttributes();
   addOperations<
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/TenonOps.cpp.inc"

@@ -6,7 +6,7 @@ include "tenon/Dialect/IR/Kernel.td"
 include "mlir/Interfaces/TilingInterface.td"
 
 def Tenon_TileContractOp : Tenon_Op<"tile_contract",
-    [DestinationStyleOpInterface, AttrSizedOperandSegments, SingleBlock,
+    [DestinationStyleOpInterface, SingleBlock,
      DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
      DeclareOpInterfaceMethods<TilingInterface,
        ["getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation", "getResultTilePosition",

@@ -23,6 +23,10 @@ def Tenon_Dialect : Dialect {
     numbers.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+    /// Adds the attributes; defined where their storage is known, in Schedule.cpp.
+    void registerAttributes();
+  }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
   ];
