@@ -1,0 +1,319 @@
+//===- Contract.cpp - tenon.tile_contract -----------------------------------------===//
+//
+// Verification, effects and tiling of the register tile. How it is expanded to vectors is Transforms/Tiling's business.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Dialect/IR/LinearMaps.h"
+#include "tenon/Dialect/IR/Tenon.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace tenon;
+
+//===----------------------------------------------------------------------===//
+// Linear maps
+//===----------------------------------------------------------------------===//
+
+static bool addTerms(AffineExpr expr, int64_t factor, SmallVectorImpl<int64_t> &coefficients) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+    if (dim.getPosition() >= coefficients.size() || factor < 0)
+      return false;
+    coefficients[dim.getPosition()] += factor;
+    return true;
+  }
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return constant.getValue() == 0;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return false;
+  if (expr.getKind() == AffineExprKind::Add)
+    return addTerms(binary.getLHS(), factor, coefficients) && addTerms(binary.getRHS(), factor, coefficients);
+  if (expr.getKind() != AffineExprKind::Mul)
+    return false;
+  auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  return constant && addTerms(binary.getLHS(), factor * constant.getValue(), coefficients);
+}
+
+std::optional<SmallVector<int64_t>> tenon::getLinearCoefficients(AffineExpr expr, unsigned numDims) {
+  SmallVector<int64_t> coefficients(numDims, 0);
+  if (!addTerms(expr, 1, coefficients))
+    return std::nullopt;
+  return coefficients;
+}
+
+std::optional<SmallVector<SmallVector<int64_t>>> tenon::getLinearCoefficients(AffineMap map) {
+  if (map.getNumSymbols() != 0)
+    return std::nullopt;
+  SmallVector<SmallVector<int64_t>> rows;
+  for (AffineExpr expr : map.getResults()) {
+    auto row = getLinearCoefficients(expr, map.getNumDims());
+    if (!row)
+      return std::nullopt;
+    rows.push_back(std::move(*row));
+  }
+  return rows;
+}
+
+//===----------------------------------------------------------------------===//
+// Helpers
+//===----------------------------------------------------------------------===//
+
+SmallVector<AffineMap> TileContractOp::getMaps() {
+  return llvm::map_to_vector(getIndexingMaps(), [](Attribute map) { return cast<AffineMapAttr>(map).getValue(); });
+}
+
+AffineMap TileContractOp::getOutMap() { return cast<AffineMapAttr>(getIndexingMaps()[getIndexingMaps().size() - 1]).getValue(); }
+
+bool TileContractOp::isReduction(unsigned dim) { return cast<StringAttr>(getIterators()[dim]).getValue() == "reduction"; }
+
+int64_t TileContractOp::getRegisterTile(unsigned dim) { return getRegister_().empty() ? 1 : getRegister_()[dim]; }
+
+std::pair<Value, unsigned> TileContractOp::getExtentSource(unsigned dim) {
+  AffineExpr wanted = getAffineDimExpr(dim, getContext());
+  SmallVector<AffineMap> maps = getMaps();
+  auto find = [&](AffineMap map) -> std::optional<unsigned> {
+    for (auto [position, expr] : llvm::enumerate(map.getResults()))
+      if (expr == wanted)
+        return position;
+    return std::nullopt;
+  };
+  if (auto position = find(maps.back()))
+    return {getOut(), *position};
+  // Of both factors' sizes a static one says more.
+  auto left = find(maps[0]), right = find(maps[1]);
+  if (right && (!left || !cast<ShapedType>(getRhs().getType()).isDynamicDim(*right)))
+    return {getRhs(), *right};
+  if (left)
+    return {getLhs(), *left};
+  return {Value(), 0};
+}
+
+//===----------------------------------------------------------------------===//
+// Verification
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyIterators(TileContractOp op) {
+  for (Attribute iterator : op.getIterators()) {
+    auto name = dyn_cast<StringAttr>(iterator);
+    if (!name || (name.getValue() != "parallel" && name.getValue() != "reduction"))
+      return op.emitOpError("expected iterators to be \"parallel\" or \"reduction\", but got ") << iterator;
+  }
+  return success();
+}
+
+static LogicalResult verifyMaps(TileContractOp op) {
+  unsigned loops = op.getNumLoops();
+  if (op.getIndexingMaps().size() != op->getNumOperands()) // (C1)
+    return op.emitOpError("expected one indexing map per operand, ")
+           << op->getNumOperands() << ", but got " << op.getIndexingMaps().size();
+  for (auto [index, attribute] : llvm::enumerate(op.getIndexingMaps())) {
+    auto map = dyn_cast<AffineMapAttr>(attribute);
+    if (!map) // (C1)
+      return op.emitOpError("expected indexing map ") << index << " to be an affine map, but got " << attribute;
+    int64_t rank = cast<ShapedType>(op->getOperand(index).getType()).getRank();
+    if (map.getValue().getNumDims() != loops) // (C2)
+      return op.emitOpError("expected indexing map ") << index << " to have " << loops << " dims, but got " << map.getValue().getNumDims();
+    if (static_cast<int64_t>(map.getValue().getNumResults()) != rank) // (C2)
+      return op.emitOpError("expected indexing map ")
+             << index << " to have the operand's rank, " << rank << ", of results, but got " << map.getValue().getNumResults();
+    if (!getLinearCoefficients(map.getValue())) // (C2)
+      return op.emitOpError("expected indexing map ") << index << " to hold sums of dims with positive coefficients, but got " << map;
+  }
+  SmallVector<AffineMap> maps = op.getMaps();
+  llvm::SmallBitVector seen(loops);
+  for (AffineExpr expr : maps.back().getResults()) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim || op.isReduction(dim.getPosition()) || seen.test(dim.getPosition())) // (C3)
+      return op.emitOpError("expected the out map to be a permutation of the parallel dims, but got ") << AffineMapAttr::get(maps.back());
+    seen.set(dim.getPosition());
+  }
+  for (unsigned dim = 0; dim < loops; ++dim)
+    if (!op.isReduction(dim) && !seen.test(dim)) // (C3)
+      return op.emitOpError("expected the out map to hold parallel dim ") << dim << ", but got " << maps.back();
+  for (AffineMap map : ArrayRef(maps).drop_front(2).drop_back())
+    for (unsigned dim = 0; dim < loops; ++dim)
+      if (op.isReduction(dim) && map.isFunctionOfDim(dim)) // (C5)
+        return op.emitOpError("expected maps of extras to use parallel dims only, but got ") << AffineMapAttr::get(map);
+  for (unsigned dim = 0; dim < loops; ++dim)
+    if (op.isReduction(dim) && !op.getExtentSource(dim).first) // (C7)
+      return op.emitOpError("expected reduction dim ") << dim << " to stand alone in a result of the lhs or rhs map";
+  return success();
+}
+
+static LogicalResult verifyEpilogue(TileContractOp op) {
+  Block &block = op.getEpilogue().front();
+  if (block.getNumArguments() != op.getExtras().size() + 1) // (C4)
+    return op.emitOpError("expected ") << op.getExtras().size() + 1 << " region arguments, but got " << block.getNumArguments();
+  if (!block.getArgument(0).getType().isIntOrFloat()) // (C4)
+    return op.emitOpError("expected the accumulator to be a float or an integer, but got ") << block.getArgument(0).getType();
+  for (auto [extra, argument] : llvm::zip(op.getExtras(), block.getArguments().drop_front()))
+    if (getElementTypeOrSelf(extra.getType()) != argument.getType()) // (C4)
+      return op.emitOpError("expected a region argument of the extra's element type ")
+             << getElementTypeOrSelf(extra.getType()) << ", but got " << argument.getType();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  Type element = getElementTypeOrSelf(op.getOut().getType());
+  if (!yield || yield.getValues().size() != 1 || yield.getValues()[0].getType() != element) // (C4)
+    return op.emitOpError("expected the region to yield one value of out's element type ") << element;
+  for (Value factor : {op.getLhs(), op.getRhs()}) {
+    Type type = getElementTypeOrSelf(factor.getType()), accumulator = op.getAccumulatorType();
+    bool extends = type == accumulator || (isa<FloatType>(type) == isa<FloatType>(accumulator) && type.isIntOrFloat() &&
+                                           type.getIntOrFloatBitWidth() < accumulator.getIntOrFloatBitWidth());
+    if (!extends) // (C4)
+      return op.emitOpError("expected an accumulator that holds the factors' element type ") << type << ", but got " << accumulator;
+  }
+  return success();
+}
+
+LogicalResult TileContractOp::verify() {
+  if (failed(verifyIterators(*this)) || failed(verifyMaps(*this)))
+    return failure();
+  bool tensors = isa<RankedTensorType>(getOut().getType());
+  for (Value operand : getOperands())
+    if (tensors ? !isa<RankedTensorType>(operand.getType()) : !isa<MemRefType>(operand.getType())) // (C6)
+      return emitOpError("expected operands to be all tensors or all memrefs, but got ") << operand.getType() << " and " << getOut().getType();
+  if (tensors ? !getResult() || getResult().getType() != getOut().getType() : getResult() != nullptr) // (C6)
+    return emitOpError("expected a result of out's type on tensors and none on memrefs");
+  if (failed(verifyEpilogue(*this)))
+    return failure();
+
+  int64_t loops = getNumLoops(), vectorDim = getVectorDim();
+  if (!getRegister_().empty() && static_cast<int64_t>(getRegister_().size()) != loops) // (C8)
+    return emitOpError("expected 'register_' to have ") << loops << " entries, but got " << getRegister_().size();
+  for (auto [dim, tile] : llvm::enumerate(getRegister_())) {
+    bool lanes = static_cast<int64_t>(dim) == vectorDim;
+    if (tile < 1 || (tile != 1 && isReduction(dim) && !lanes)) // (C8)
+      return emitOpError("expected register tile of dim ") << dim << " to be positive, and 1 for reductions, but got " << tile;
+  }
+  if (vectorDim < -1 || vectorDim >= loops) // (C8)
+    return emitOpError("expected 'vector_dim' to be -1 or a dim, but got ") << vectorDim;
+  if (static_cast<int64_t>(getVectorWidth()) < 1)
+    return emitOpError("expected 'vector_width' of at least 1, but got ") << getVectorWidth();
+  for (int64_t dim : getUnroll())
+    if (dim < 0 || dim >= loops || !isReduction(dim)) // (C8)
+      return emitOpError("expected 'unroll' to list reduction dims, but got ") << dim;
+  if (!getTails().empty() && static_cast<int64_t>(getTails().size()) != loops) // (C9)
+    return emitOpError("expected 'tails' to have ") << loops << " entries, but got " << getTails().size();
+  for (auto [dim, tail] : llvm::enumerate(getTails()))
+    if (tail < -1 || tail >= getRegisterTile(dim)) // (C9)
+      return emitOpError("expected tail of dim ") << dim << " to be below the register tile " << getRegisterTile(dim) << ", but got " << tail;
+  return success();
+}
+
+void TileContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &operand : getOperation()->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Tiling
+//===----------------------------------------------------------------------===//
+
+static OpFoldResult getSize(OpBuilder &builder, Location loc, Value value, unsigned dim) {
+  auto type = cast<ShapedType>(value.getType());
+  if (!type.isDynamicDim(dim))
+    return builder.getIndexAttr(type.getDimSize(dim));
+  if (isa<MemRefType>(type))
+    return memref::DimOp::create(builder, loc, value, dim).getResult();
+  return tensor::DimOp::create(builder, loc, value, dim).getResult();
+}
+
+/// offset = sum of coefficient * offset, size = sum of coefficient * (size - 1), + 1: what a tile reads along one
+/// dimension of an operand.
+static void getDimSlice(OpBuilder &builder, Location loc, ArrayRef<int64_t> coefficients, ArrayRef<OpFoldResult> offsets,
+                        ArrayRef<OpFoldResult> sizes, OpFoldResult &offset, OpFoldResult &size) {
+  AffineExpr offsetExpr = builder.getAffineConstantExpr(0), sizeExpr = builder.getAffineConstantExpr(1);
+  SmallVector<OpFoldResult> offsetOperands, sizeOperands;
+  for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
+    if (coefficient == 0)
+      continue;
+    offsetExpr = offsetExpr + builder.getAffineSymbolExpr(offsetOperands.size()) * coefficient;
+    sizeExpr = sizeExpr + (builder.getAffineSymbolExpr(sizeOperands.size()) - 1) * coefficient;
+    offsetOperands.push_back(offsets[dim]);
+    sizeOperands.push_back(sizes[dim]);
+  }
+  offset = affine::makeComposedFoldedAffineApply(builder, loc, offsetExpr, offsetOperands);
+  size = affine::makeComposedFoldedAffineApply(builder, loc, sizeExpr, sizeOperands);
+  if (auto constant = getConstantIntValue(size); constant && *constant < 0)
+    size = builder.getIndexAttr(0);
+}
+
+static Operation *getSlice(OpBuilder &builder, Location loc, Value operand, AffineMap map, ArrayRef<OpFoldResult> offsets,
+                           ArrayRef<OpFoldResult> sizes) {
+  SmallVector<OpFoldResult> sliceOffsets, sliceSizes;
+  SmallVector<OpFoldResult> strides(map.getNumResults(), builder.getIndexAttr(1));
+  for (AffineExpr expr : map.getResults())
+    getDimSlice(builder, loc, *getLinearCoefficients(expr, map.getNumDims()), offsets, sizes, sliceOffsets.emplace_back(),
+                sliceSizes.emplace_back());
+  if (isa<MemRefType>(operand.getType()))
+    return memref::SubViewOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
+  return tensor::ExtractSliceOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
+}
+
+SmallVector<utils::IteratorType> TileContractOp::getLoopIteratorTypes() {
+  SmallVector<utils::IteratorType> types;
+  for (unsigned dim = 0; dim < getNumLoops(); ++dim)
+    types.push_back(isReduction(dim) ? utils::IteratorType::reduction : utils::IteratorType::parallel);
+  return types;
+}
+
+SmallVector<Range> TileContractOp::getIterationDomain(OpBuilder &builder) {
+  SmallVector<Range> domain;
+  for (unsigned dim = 0; dim < getNumLoops(); ++dim) {
+    auto [source, position] = getExtentSource(dim);
+    domain.push_back({builder.getIndexAttr(0), getSize(builder, getLoc(), source, position), builder.getIndexAttr(1)});
+  }
+  return domain;
+}
+
+FailureOr<TilingResult> TileContractOp::getTiledImplementation(OpBuilder &builder, ArrayRef<OpFoldResult> offsets,
+                                                               ArrayRef<OpFoldResult> sizes) {
+  TilingResult tiled;
+  SmallVector<Value> operands;
+  for (auto [operand, map] : llvm::zip(getOperands(), getMaps())) {
+    Operation *slice = getSlice(builder, getLoc(), operand, map, offsets, sizes);
+    tiled.generatedSlices.push_back(slice);
+    operands.push_back(slice->getResult(0));
+  }
+  SmallVector<Type> types;
+  if (getResult())
+    types.push_back(operands.back().getType());
+  Operation *op = mlir::clone(builder, getOperation(), types, operands);
+  tiled.tiledOps.push_back(op);
+  llvm::append_range(tiled.tiledValues, op->getResults());
+  return tiled;
+}
+
+LogicalResult TileContractOp::getResultTilePosition(OpBuilder &builder, unsigned, ArrayRef<OpFoldResult> offsets,
+                                                    ArrayRef<OpFoldResult> sizes, SmallVector<OpFoldResult> &resultOffsets,
+                                                    SmallVector<OpFoldResult> &resultSizes) {
+  for (AffineExpr expr : getOutMap().getResults()) {
+    unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+    resultOffsets.push_back(offsets[dim]);
+    resultSizes.push_back(sizes[dim]);
+  }
+  return success();
+}
+
+FailureOr<TilingResult> TileContractOp::generateResultTileValue(OpBuilder &builder, unsigned, ArrayRef<OpFoldResult> offsets,
+                                                                ArrayRef<OpFoldResult> sizes) {
+  SmallVector<OpFoldResult> loopOffsets, loopSizes;
+  for (Range range : getIterationDomain(builder)) {
+    loopOffsets.push_back(range.offset);
+    loopSizes.push_back(range.size);
+  }
+  for (auto [position, expr] : llvm::enumerate(getOutMap().getResults())) {
+    unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+    loopOffsets[dim] = offsets[position];
+    loopSizes[dim] = sizes[position];
+  }
+  return getTiledImplementation(builder, loopOffsets, loopSizes);
+}

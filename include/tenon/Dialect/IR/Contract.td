@@ -25,15 +25,20 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
 
     - (C1) there is one indexing map per operand: lhs, rhs, extras, out, in this order.
     - (C2) each map has one dim per iterator, one result per operand dimension, and its results are sums of dims with
-      positive constant coefficients.
+      positive constant coefficients (the empty sum, 0, broadcasts).
     - (C3) the out map is a projected permutation of exactly the parallel dims.
     - (C4) the region has one argument per element read (acc, then extras), acc is a float or integer, extras' arguments
       have the element types of the extras, and it yields one value of out's element type.
     - (C5) extras' maps use parallel dims only.
     - (C6) operands are all tensors (one result, of out's type) or all memrefs (no result).
     - (C7) each reduction dim appears alone in some result of the lhs or rhs map (its extent is read there).
-    - (C8) `register` is empty or has one positive entry per iterator, 1 for reduction dims; `vector_dim` is -1 or a
-      parallel dim.
+    - (C8) `register_` is empty or has one positive entry per iterator, 1 for reduction dims (but for a reduction
+      `vector_dim`); `vector_dim` is -1 or a dim; `unroll` lists reduction dims.
+    - (C9) `tails` is empty or has one entry per iterator, from -1 to less than the register tile.
+
+    `register_`, `vector_dim`, `vector_width`, `unroll` and `tails` say how the op is expanded, not what it computes.
+    Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
+    the extent of dim d modulo its register tile is 0 or that number; -1 promises nothing. `ext` is signed for integers.
 
     Example:
     ```mlir
@@ -48,7 +53,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$register_,
     DefaultValuedAttr<I64Attr, "-1">:$vector_dim,
     DefaultValuedAttr<I64Attr, "1">:$vector_width,
-    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$unroll);
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$unroll,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
@@ -65,6 +71,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     unsigned getNumLoops() { return getIterators().size(); }
     bool isReduction(unsigned dim);
     ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
+    /// The register tile of dim `dim`; 1 where none is given.
+    int64_t getRegisterTile(unsigned dim);
     /// (operand, dimension) whose size is the extent of iteration dim `dim`: the out operand for parallel dims,
     /// lhs or rhs for reduction dims.
     std::pair<::mlir::Value, unsigned> getExtentSource(unsigned dim);
