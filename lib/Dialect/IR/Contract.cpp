@@ -132,7 +132,7 @@ static LogicalResult verifyMaps(TileContractOp op) {
   }
   for (unsigned dim = 0; dim < loops; ++dim)
     if (!op.isReduction(dim) && !seen.test(dim)) // (C3)
-      return op.emitOpError("expected the out map to hold parallel dim ") << dim << ", but got " << maps.back();
+      return op.emitOpError("expected the out map to hold parallel dim ") << dim << ", but got " << AffineMapAttr::get(maps.back());
   for (AffineMap map : ArrayRef(maps).drop_front(2).drop_back())
     for (unsigned dim = 0; dim < loops; ++dim)
       if (op.isReduction(dim) && map.isFunctionOfDim(dim)) // (C5)
