@@ -9,7 +9,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 def Tenon_PoolKind : Tenon_I64Enum<"PoolKind", "what a pooling window computes", [
   I64EnumAttrCase<"max", 0>, I64EnumAttrCase<"average", 1>, I64EnumAttrCase<"lp", 2>]>;
 
-def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "1-3-D convolution: groups, strides, dilations, pads, transposed, per-sample filters, layouts";
   let description = [{
     With n spatial dims, in the channels-first layout, `input` is `[N, C, D1..Dn]`, `filter` `[F, C/groups, K1..Kn]`,
@@ -34,6 +34,7 @@ def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRanked
     - (C8) element types of input, filter and bias agree; the result's is the same, or i32 for i8 inputs.
     - (C9) the result type is the inferred one wherever both are static.
     - (C10) a per-sample filter's leading dim is the input's batch.
+    - (C11) the filter's spatial sizes are at least 1.
 
     Example:
     ```mlir
@@ -61,10 +62,19 @@ def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRanked
     /// Index of the channel dim and of spatial dim `i` in input and result.
     int64_t getChannelDim();
     int64_t getSpatialDim(int64_t i);
+    /// Index in the filter of its first dim that is no batch (F; transposed: C), of the dim of channels per group
+    /// (transposed: result channels per group), and of spatial dim `i`.
+    int64_t getFilterOuterDim();
+    int64_t getFilterChannelDim();
+    int64_t getFilterSpatialDim(int64_t i);
+    /// Extra size of the result at the end of spatial dim `i`; 0 unless given.
+    int64_t getOutputPaddingAt(int64_t i);
+    /// The type that sums are kept in.
+    ::mlir::Type getAccumulatorType();
   }];
 }
 
-def Tenon_PoolOp : Tenon_Op<"pool", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+def Tenon_PoolOp : Tenon_Op<"pool", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "1-3-D max, average or Lp pooling";
   let description = [{
     `input` is `[N, C, D1..Dn]`, the result `[N, C, O1..On]`. Windows as of `tenon.conv`; with `ceil_mode` the division
@@ -72,13 +82,15 @@ def Tenon_PoolOp : Tenon_Op<"pool", [Pure, DeclareOpInterfaceMethods<ReifyRanked
     sees only padding gives the lowest value); `average` divides by the number of elements inside the input, or, with
     `count_include_pad`, inside input and pads; `lp` is `(sum |x|^p)^(1/p)`. The optional second result has, for `max`,
     the index of the (first) maximum in the whole flattened input tensor, row-major, or with
-    `column_major` with the spatial dims in reversed order.
+    `column_major` with the spatial dims in reversed order; -1 for a window that sees only padding. Sums are kept in f32 for
+    floats of at most 32 bits; integers only have `max`.
 
     - (C1) input rank is n+2 with n = 1, 2 or 3.
     - (C2) kernel, strides and dilations have n entries, all at least 1; pads has 2n entries, none negative.
     - (C3) only `max` has a second result, which is of i64 elements and the first one's shape.
     - (C4) the result has the input's element type and, where both are static, the inferred shape.
-    - (C5) `p` is at least 1 and only used by `lp`.
+    - (C5) `p` is at least 1, and 2 (the default) unless the kind is `lp`.
+    - (C6) the element type is a float, or an integer with `max`.
 
     Example:
     ```mlir
@@ -97,6 +109,7 @@ def Tenon_PoolOp : Tenon_Op<"pool", [Pure, DeclareOpInterfaceMethods<ReifyRanked
     `:` type($input) `->` type($result) (`,` type($indices)^)?
   }];
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
   let extraClassDeclaration = [{
     int64_t getSpatialRank();
     ::llvm::SmallVector<int64_t> inferShape();
@@ -113,18 +126,34 @@ def Tenon_ResizeRounding : Tenon_I64Enum<"ResizeRounding", "how nearest rounds",
   I64EnumAttrCase<"round_prefer_floor", 0>, I64EnumAttrCase<"round_prefer_ceil", 1>,
   I64EnumAttrCase<"floor", 2>, I64EnumAttrCase<"ceil", 3>]>;
 
-def Tenon_ResizeOp : Tenon_Op<"resize", [Pure]> {
+def Tenon_ResizeOp : Tenon_Op<"resize", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "resizes a tensor along any of its dims by interpolation";
   let description = [{
-    The semantics of ONNX Resize-19 along every dim at once. `scales` holds one f32 per dim (result coordinate to input
-    coordinate; it need not be the quotient of the sizes); `roi`, for `crop_and_resize`, is the starts and then the ends. Sizes
-    of the result that are dynamic come as `sizes`.
+    The semantics of ONNX Resize-19 along every dim at once: dims are interpolated independently (the weights multiply), and a
+    dim whose scale is 1, whose size stays and which has no `roi` keeps its elements. `scales` holds one f32 per dim (result coordinate to
+    input coordinate; it need not be the quotient of the sizes), or is empty: then the quotient of result and input size. `roi`, for
+    `crop_and_resize`, is the starts and then the ends. Sizes of the result that are dynamic come as `sizes`; a negative one counts as 0.
+
+      i = (o + 0.5) / scale - 0.5                                           half_pixel
+      i = half_pixel + (D / 2) * (1 - O / (scale * D))                      half_pixel_symmetric
+      i = O > 1 ? half_pixel : 0                                            pytorch_half_pixel
+      i = O > 1 ? o * (D - 1) / (O - 1) : 0                                 align_corners
+      i = o / scale                                                         asymmetric
+      i = O > 1 ? start * (D - 1) + o * (end - start) * (D - 1) / (O - 1)
+                : 0.5 * (start + end) * (D - 1)                             crop_and_resize
+
+    `nearest` rounds i by `rounding` and clamps it to the input. `linear` weighs the two neighbours of i, `cubic` the four (Keys'
+    kernel with `cubic_coefficient`); neighbours outside are the nearest inside, or with `exclude_outside` get weight 0 and the
+    others are scaled to sum 1. `antialias` widens the kernels by 1/scale where the scale is below 1 and normalises the weights.
+    `crop_and_resize` gives `extrapolation_value` where i is outside [0, D-1]. Coordinates are computed in f32, results are rounded towards
+    zero and saturated for integers.
 
     - (C1) input and result have the same rank and element type.
-    - (C2) `scales` has one entry per dim, all positive and finite.
+    - (C2) `scales` is empty or has one entry per dim, all positive and finite.
     - (C3) `roi` has two entries per dim with `crop_and_resize` and none otherwise.
     - (C4) there is one operand in `sizes` per dynamic dim of the result.
-    - (C5) the element type is a float or an integer of at least 8 bits.
+    - (C5) the element type is a float or an integer of at least 8 bits, and with `nearest` also i1.
+    - (C6) `antialias` comes with `linear` or `cubic` only.
 
     Example:
     ```mlir
