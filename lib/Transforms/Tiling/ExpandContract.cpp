@@ -1,0 +1,197 @@
+//===- ExpandContract.cpp - tenon.tile_contract on buffers to loops over register tiles ---===//
+//
+// Splits each parallel dim in register tiles and what is left over. Extents that are not known become a main loop and
+// tails; nothing outside the operands is ever touched.
+//
+//===----------------------------------------------------------------------===//
+#include "ExpandContract.h"
+#include "tenon/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace tenon {
+#define GEN_PASS_DEF_EXPANDCONTRACT
+#include "tenon/Transforms/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::contract;
+
+Contraction::Contraction(TileContractOp op) : op(op), vectorDim(op.getVectorDim()), width(op.getVectorWidth()) {
+  for (AffineMap map : op.getMaps())
+    coefficients.push_back(*getLinearCoefficients(map));
+  if (vectorDim < 0 || width <= 1) {
+    vectorDim = -1;
+    width = 1;
+  }
+}
+
+namespace {
+
+/// A run of tiles of one size along a dim: [from, to) in steps of `step`.
+struct Piece {
+  Value from, to;
+  int64_t step;
+  /// The only tile, where it is known that there is exactly one.
+  bool single = false;
+  int64_t elements;
+  /// The lanes are counted at run time: what is left of the extent.
+  bool counted = false;
+};
+
+class Loops {
+public:
+  Loops(OpBuilder &builder, const Contraction &contraction) : builder(builder), contraction(contraction), loc(contraction.op.getLoc()) {
+    TileContractOp op = contraction.op;
+    tile.base.resize(op.getNumLoops());
+    tile.rows.assign(op.getNumLoops(), 1);
+    tile.lanes.resize(1);
+    // Plain loops outside; then the vector dim, so that a panel of the factor with that dim stays in the cache while the
+    // rows pass by; then the rows.
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+      if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && op.getRegisterTile(dim) == 1)
+        order.push_back(dim);
+    if (contraction.vectorDim >= 0 && !contraction.isDot())
+      order.push_back(contraction.vectorDim);
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+      if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && op.getRegisterTile(dim) > 1)
+        order.push_back(dim);
+  }
+
+  void emit(unsigned depth = 0) {
+    if (depth == order.size()) {
+      emitMicroKernel(builder, contraction, tile);
+      return;
+    }
+    unsigned dim = order[depth];
+    bool lanes = static_cast<int64_t>(dim) == contraction.vectorDim;
+    for (const Piece &piece : split(dim, depth)) {
+      OpBuilder::InsertionGuard guard(builder);
+      tile.base[dim] = piece.from;
+      if (!piece.single) {
+        auto loop = scf::ForOp::create(builder, loc, piece.from, piece.to, constant(piece.step));
+        builder.setInsertionPointToStart(loop.getBody());
+        tile.base[dim] = loop.getInductionVar();
+      }
+      if (lanes)
+        tile.lanes = getLanes(piece, dim);
+      else
+        tile.rows[dim] = piece.elements;
+      emit(depth + 1);
+    }
+  }
+
+private:
+  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  /// The vectors of a piece: whole ones, then one of exactly what is left where that is a power of two, else a partial.
+  SmallVector<Lanes> getLanes(const Piece &piece, unsigned dim) {
+    SmallVector<Lanes> lanes;
+    int64_t width = contraction.width;
+    if (piece.counted) {
+      Value end = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+      lanes.push_back({0, width, arith::SubIOp::create(builder, loc, end, tile.base[dim]).getResult()});
+      return lanes;
+    }
+    int64_t offset = 0;
+    for (; offset + width <= piece.elements; offset += width)
+      lanes.push_back({offset, width, {}});
+    if (int64_t rest = piece.elements - offset; rest > 0) {
+      if (llvm::isPowerOf2_64(rest))
+        lanes.push_back({offset, rest, {}});
+      else
+        lanes.push_back({offset, width, builder.getIndexAttr(rest)});
+    }
+    return lanes;
+  }
+
+  SmallVector<Piece> split(unsigned dim, unsigned depth) {
+    TileContractOp op = contraction.op;
+    bool lanes = static_cast<int64_t>(dim) == contraction.vectorDim;
+    int64_t whole = op.getRegisterTile(dim);
+    if (lanes)
+      whole = std::max(contraction.width, whole / contraction.width * contraction.width);
+    SmallVector<Piece> pieces;
+    if (auto extent = getConstantIntValue(contraction.extents[dim])) {
+      int64_t mainEnd = *extent / whole * whole;
+      if (mainEnd > 0)
+        pieces.push_back({constant(0), constant(mainEnd), whole, mainEnd == whole, whole, false});
+      if (mainEnd < *extent)
+        pieces.push_back({constant(mainEnd), {}, 1, true, *extent - mainEnd, false});
+      return pieces;
+    }
+    Value end = cast<Value>(contraction.extents[dim]), from = constant(0);
+    auto until = [&](int64_t size) -> Value {
+      if (size == 1)
+        return end;
+      Value left = arith::SubIOp::create(builder, loc, end, from);
+      return arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, left, constant(size)));
+    };
+    auto add = [&](int64_t size, bool last) {
+      Value to = last ? end : until(size);
+      pieces.push_back({from, to, size, false, size, false});
+      from = to;
+    };
+    int64_t tail = op.getTails().empty() ? -1 : op.getTails()[dim];
+    add(whole, tail == 0);
+    if (tail > 0) // what is left is nothing or this
+      add(tail, true);
+    if (tail >= 0)
+      return pieces;
+    if (lanes) {
+      if (whole > contraction.width)
+        add(contraction.width, false);
+      pieces.push_back({from, end, contraction.width, false, contraction.width, true});
+      return pieces;
+    }
+    // Halving tails for the innermost rows; elsewhere one by one, to keep the code small.
+    if (depth + 1 == order.size())
+      for (int64_t size = llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(whole - 1, 1))); size > 1; size /= 2)
+        add(size, false);
+    if (whole > 1)
+      add(1, true);
+    return pieces;
+  }
+
+  OpBuilder &builder;
+  const Contraction &contraction;
+  Location loc;
+  SmallVector<unsigned> order;
+  MicroTile tile;
+};
+
+class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {
+  void runOnOperation() override {
+    SmallVector<TileContractOp> ops;
+    getOperation()->walk([&](TileContractOp op) { ops.push_back(op); });
+    for (TileContractOp op : ops) {
+      if (op.getResult()) {
+        op.emitOpError("expected buffers: contractions are expanded after bufferization");
+        return signalPassFailure();
+      }
+      OpBuilder builder(op);
+      Contraction contraction(op);
+      for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+        auto [source, position] = op.getExtentSource(dim);
+        auto type = cast<MemRefType>(source.getType());
+        contraction.extents.push_back(
+            type.isDynamicDim(position) ? OpFoldResult(builder.createOrFold<memref::DimOp>(op.getLoc(), source, position))
+                                        : OpFoldResult(builder.getIndexAttr(type.getDimSize(position))));
+      }
+      for (OpFoldResult &extent : contraction.extents)
+        if (auto fixed = getConstantIntValue(extent))
+          extent = builder.getIndexAttr(*fixed);
+      Loops(builder, contraction).emit();
+      op.erase();
+    }
+  }
+};
+
+} // namespace

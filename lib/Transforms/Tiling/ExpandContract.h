@@ -1,0 +1,52 @@
+//===- ExpandContract.h - what the two halves of the contraction's expansion share ---===//
+//
+// ExpandContract.cpp makes the loops over tiles, ExpandContractKernel.cpp what runs inside one register tile.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+#include "tenon/Dialect/IR/LinearMaps.h"
+#include "tenon/Dialect/IR/Tenon.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace tenon::contract {
+
+/// One vector of a register tile: `width` lanes, the first at `offset` along the vector dim. `count`, where given, says
+/// how many of them exist.
+struct Lanes {
+  int64_t offset = 0;
+  int64_t width = 1;
+  mlir::OpFoldResult count;
+};
+
+/// One instance of the register tile.
+struct MicroTile {
+  /// Per iteration dim: index of the tile's first element. Null for reduction dims.
+  llvm::SmallVector<mlir::Value> base;
+  /// Per iteration dim: how many elements the tile has; 1 for the vector dim, whose elements are in `lanes`, and for
+  /// reduction dims.
+  llvm::SmallVector<int64_t> rows;
+  /// The vectors along the vector dim; a single lane where there is none.
+  llvm::SmallVector<Lanes> lanes;
+};
+
+/// The op with its maps as coefficients: coefficients[operand][operand dim][iteration dim].
+struct Contraction {
+  explicit Contraction(TileContractOp op);
+  int64_t getVectorDim() const { return vectorDim; }
+  /// Whether lanes hold partial sums.
+  bool isDot() const { return vectorDim >= 0 && op.isReduction(vectorDim); }
+  unsigned getOutIndex() const { return coefficients.size() - 1; }
+
+  mutable TileContractOp op;
+  llvm::SmallVector<llvm::SmallVector<llvm::SmallVector<int64_t>>> coefficients;
+  /// Extent of each dim: an index attribute or value.
+  llvm::SmallVector<mlir::OpFoldResult> extents;
+  int64_t vectorDim;
+  int64_t width;
+};
+
+/// Emits the sums, the epilogue and the stores of one tile.
+void emitMicroKernel(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile);
+
+} // namespace tenon::contract

@@ -1,0 +1,414 @@
+//===- ExpandContractKernel.cpp - inside one register tile --------------------------===//
+//
+// Accumulators are separate register-wide values carried by the reduction loops; every distinct element is loaded once
+// per step; the epilogue runs on the accumulators before their only store. Which tiles there are is not decided here.
+//
+//===----------------------------------------------------------------------===//
+#include "ExpandContract.h"
+#include "tenon/Transforms/Tiling/VectorMemory.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <map>
+#include <set>
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::contract;
+
+namespace {
+
+using Key = SmallVector<int64_t>;
+
+class Emitter {
+public:
+  Emitter(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile)
+      : builder(builder), contraction(contraction), tile(tile), op(contraction.op), loc(contraction.op.getLoc()) {}
+
+  void run() {
+    collectRows();
+    collectReductions();
+    SmallVector<Value> sums;
+    for (size_t row = 0; row < rows.size(); ++row)
+      for (const Lanes &lanes : tile.lanes) {
+        Type type = getLaneType(op.getAccumulatorType(), contraction.isDot() ? contraction.width : lanes.width);
+        sums.push_back(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)));
+      }
+    sums = emitLoops(0, sums);
+    if (contraction.isDot())
+      for (Value &sum : sums)
+        sum = addLanes(sum);
+    emitEpilogue(sums);
+  }
+
+private:
+  /// All combinations of the row dims' offsets, last dim fastest.
+  void collectRows() {
+    rows.emplace_back(tile.rows.size(), 0);
+    for (auto [dim, count] : llvm::enumerate(tile.rows)) {
+      SmallVector<Key> next;
+      for (const Key &row : rows)
+        for (int64_t offset = 0; offset < count; ++offset) {
+          next.push_back(row);
+          next.back()[dim] = offset;
+        }
+      rows = std::move(next);
+    }
+  }
+
+  /// Splits the reduction dims in loops and unrolled ones; `taps` are the points of the unrolled ones.
+  void collectReductions() {
+    unsigned count = op.getNumLoops();
+    place.assign(count, Value());
+    taps.emplace_back(count, 0);
+    for (unsigned dim = 0; dim < count; ++dim) {
+      if (!op.isReduction(dim))
+        continue;
+      std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim]);
+      bool lanes = contraction.isDot() && static_cast<int64_t>(dim) == contraction.vectorDim;
+      bool unrolled = !lanes && extent && (*extent == 1 || llvm::is_contained(op.getUnroll(), dim));
+      if (!unrolled) {
+        if (!lanes)
+          loops.push_back(dim);
+        continue;
+      }
+      SmallVector<Key> next;
+      for (const Key &tap : taps)
+        for (int64_t offset = 0; offset < *extent; ++offset) {
+          next.push_back(tap);
+          next.back()[dim] = offset;
+        }
+      taps = std::move(next);
+    }
+    if (contraction.isDot()) // lanes advance innermost
+      loops.push_back(contraction.vectorDim);
+    for (unsigned dim = 0; dim < count; ++dim)
+      if (!op.isReduction(dim))
+        place[dim] = tile.base[dim];
+  }
+
+  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+  Value add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
+  Value scale(Value a, int64_t by) { return by == 1 ? a : builder.createOrFold<arith::MulIOp>(loc, a, constant(by)); }
+
+  /// The index of each dim of operand `number` at `place`, without constant offsets.
+  SmallVector<Value> getBase(unsigned number) {
+    SmallVector<Value> indices;
+    for (ArrayRef<int64_t> coefficients : contraction.coefficients[number]) {
+      Value index;
+      for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
+        if (coefficient == 0 || !place[dim])
+          continue;
+        Value term = scale(place[dim], coefficient);
+        index = index ? add(index, term) : term;
+      }
+      indices.push_back(index ? index : constant(0));
+    }
+    return indices;
+  }
+
+  /// Constant offset per dim of operand `number` for these offsets per iteration dim.
+  Key getOffsets(unsigned number, const Key &row, const Key &tap, int64_t lane) {
+    Key offsets;
+    for (ArrayRef<int64_t> coefficients : contraction.coefficients[number]) {
+      int64_t offset = 0;
+      for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
+        offset += coefficient * ((row.empty() ? 0 : row[dim]) + (tap.empty() ? 0 : tap[dim]));
+        if (static_cast<int64_t>(dim) == contraction.vectorDim)
+          offset += coefficient * lane;
+      }
+      offsets.push_back(offset);
+    }
+    return offsets;
+  }
+
+  Key getSteps(unsigned number) {
+    Key steps;
+    for (ArrayRef<int64_t> coefficients : contraction.coefficients[number])
+      steps.push_back(contraction.vectorDim < 0 ? 0 : coefficients[contraction.vectorDim]);
+    return steps;
+  }
+
+  SmallVector<Value> getIndices(ArrayRef<Value> base, ArrayRef<int64_t> offsets) {
+    SmallVector<Value> indices;
+    for (auto [index, offset] : llvm::zip(base, offsets))
+      indices.push_back(offset == 0 ? index : add(index, constant(offset)));
+    return indices;
+  }
+
+  Value extend(Value value) {
+    Type element = getElementTypeOrSelf(value.getType()), accumulator = op.getAccumulatorType();
+    if (element == accumulator)
+      return value;
+    Type type = accumulator;
+    if (auto vector = dyn_cast<VectorType>(value.getType()))
+      type = vector.clone(accumulator);
+    if (isa<FloatType>(accumulator))
+      return arith::ExtFOp::create(builder, loc, type, value);
+    return arith::ExtSIOp::create(builder, loc, type, value);
+  }
+
+  Value multiplyAdd(Value a, Value b, Value sum) {
+    if (!isa<FloatType>(op.getAccumulatorType()))
+      return arith::AddIOp::create(builder, loc, sum, arith::MulIOp::create(builder, loc, a, b));
+    if (isa<VectorType>(sum.getType()))
+      return vector::FMAOp::create(builder, loc, a, b, sum);
+    return math::FmaOp::create(builder, loc, a, b, sum);
+  }
+
+  Value addLanes(Value sum) {
+    auto type = dyn_cast<VectorType>(sum.getType());
+    if (!type)
+      return sum;
+    if (!isa<FloatType>(type.getElementType()))
+      return vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD, sum);
+    return vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD, sum, arith::FastMathFlags::reassoc);
+  }
+
+  /// The loops over the reduction dims from `depth` on; returns the accumulators after them.
+  SmallVector<Value> emitLoops(unsigned depth, SmallVector<Value> sums) {
+    if (depth == loops.size()) {
+      emitStep(sums, {});
+      return sums;
+    }
+    unsigned dim = loops[depth];
+    bool lanes = contraction.isDot() && static_cast<int64_t>(dim) == contraction.vectorDim;
+    OpFoldResult extent = contraction.extents[dim];
+    int64_t step = lanes ? contraction.width : 1;
+    Value end = getValueOrCreateConstantIndexOp(builder, loc, extent), mainEnd = end;
+    std::optional<int64_t> fixed = getConstantIntValue(extent);
+    if (lanes)
+      mainEnd = fixed ? constant(*fixed / step * step)
+                      : arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, end, constant(step)));
+    auto loop = [&](Value from, Value to, function_ref<SmallVector<Value>(Value, SmallVector<Value>)> body) {
+      auto op = scf::ForOp::create(builder, loc, from, to, constant(step), sums,
+                                   [](OpBuilder &, Location, Value, ValueRange) {});
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(op.getBody());
+      place[dim] = op.getInductionVar();
+      SmallVector<Value> results = body(op.getInductionVar(), SmallVector<Value>(op.getRegionIterArgs()));
+      scf::YieldOp::create(builder, loc, results);
+      place[dim] = Value();
+      sums = SmallVector<Value>(op.getResults());
+    };
+    if (!lanes || !fixed || *fixed >= step)
+      loop(constant(0), mainEnd, [&](Value, SmallVector<Value> values) { return emitLoops(depth + 1, std::move(values)); });
+    if (!lanes || (fixed && *fixed % step == 0))
+      return sums;
+    // The last lanes of a dot: at most one pass.
+    loop(mainEnd, end, [&](Value index, SmallVector<Value> values) {
+      OpFoldResult count = fixed ? OpFoldResult(builder.getIndexAttr(*fixed % step))
+                                 : OpFoldResult(arith::SubIOp::create(builder, loc, end, index).getResult());
+      emitStep(values, count);
+      return values;
+    });
+    return sums;
+  }
+
+  /// A multiply-add to be made: which accumulator, and the places it reads.
+  struct Item {
+    unsigned sum;
+    unsigned lane;
+    Key left, right; ///< offsets, then the lane's number where the operand has the vector dim
+  };
+
+  /// One point of the reduction loops: all taps of all accumulators. `dotCount`: valid lanes of a dot's last step.
+  void emitStep(SmallVectorImpl<Value> &sums, OpFoldResult dotCount) {
+    SmallVector<Value> leftBase = getBase(0), rightBase = getBase(1);
+    SmallVector<SmallVector<Item>> groups;
+    for (const Key &tap : taps) {
+      groups.emplace_back();
+      for (auto [rowNumber, row] : llvm::enumerate(rows))
+        for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
+          Item item{static_cast<unsigned>(rowNumber * tile.lanes.size() + laneNumber), static_cast<unsigned>(laneNumber),
+                    getOffsets(0, row, tap, lanes.offset), getOffsets(1, row, tap, lanes.offset)};
+          groups.back().push_back(std::move(item));
+        }
+    }
+    regroup(groups);
+    for (SmallVector<Item> &group : groups) {
+      std::map<std::pair<Key, unsigned>, Value> left, right;
+      for (const Item &item : group) {
+        Value a = load(0, leftBase, item.left, item.lane, dotCount, left);
+        Value b = load(1, rightBase, item.right, item.lane, dotCount, right);
+        sums[item.sum] = multiplyAdd(a, b, sums[item.sum]);
+      }
+    }
+  }
+
+  /// Orders the items so that few values are loaded and few are alive. Either tap by tap, or, where neighbouring taps
+  /// read the same elements of one factor (depthwise filters over several rows), element by element of that factor.
+  void regroup(SmallVector<SmallVector<Item>> &groups) {
+    auto cost = [](ArrayRef<SmallVector<Item>> groups) {
+      size_t loads = 0;
+      for (const SmallVector<Item> &group : groups) {
+        std::set<Key> left, right;
+        for (const Item &item : group) {
+          left.insert(item.left);
+          right.insert(item.right);
+        }
+        loads += left.size() + right.size();
+      }
+      return loads;
+    };
+    size_t best = cost(groups);
+    SmallVector<SmallVector<Item>> chosen;
+    for (bool byLeft : {true, false}) {
+      if (groups.size() == 1)
+        break;
+      std::map<Key, SmallVector<Item>> byKey;
+      for (const SmallVector<Item> &group : groups)
+        for (const Item &item : group)
+          byKey[byLeft ? item.left : item.right].push_back(item);
+      SmallVector<SmallVector<Item>> candidate;
+      for (auto &entry : byKey)
+        candidate.push_back(std::move(entry.second));
+      if (size_t loads = cost(candidate); loads < best) {
+        best = loads;
+        chosen = std::move(candidate);
+      }
+    }
+    if (!chosen.empty()) {
+      groups = std::move(chosen);
+      return;
+    }
+    // Within a tap: the factor with more distinct elements streams by, the other one's stay in registers.
+    for (SmallVector<Item> &group : groups) {
+      std::set<Key> left, right;
+      for (const Item &item : group) {
+        left.insert(item.left);
+        right.insert(item.right);
+      }
+      bool streamLeft = left.size() >= right.size();
+      llvm::sort(group, [&](const Item &a, const Item &b) {
+        return streamLeft ? std::tie(a.left, a.right, a.sum) < std::tie(b.left, b.right, b.sum)
+                          : std::tie(a.right, a.left, a.sum) < std::tie(b.right, b.left, b.sum);
+      });
+    }
+  }
+
+  Value load(unsigned number, ArrayRef<Value> base, const Key &offsets, unsigned laneNumber, OpFoldResult dotCount,
+             std::map<std::pair<Key, unsigned>, Value> &known) {
+    const Lanes &lanes = tile.lanes[laneNumber];
+    Key steps = getSteps(number);
+    bool alongLanes = llvm::any_of(steps, [](int64_t step) { return step != 0; });
+    int64_t width = contraction.isDot() ? contraction.width : lanes.width;
+    // Vectors of one width share a broadcast; a narrower last one has its own.
+    auto [entry, isNew] = known.try_emplace({offsets, alongLanes ? laneNumber : static_cast<unsigned>(width)}, Value());
+    if (!isNew)
+      return entry->second;
+    Value memref = op->getOperand(number);
+    SmallVector<Value> indices = getIndices(base, offsets);
+    Value value;
+    if (alongLanes)
+      value = extend(loadVector(builder, loc, memref, indices, steps, width, contraction.isDot() ? dotCount : lanes.count));
+    else
+      value = splat(builder, loc, extend(memref::LoadOp::create(builder, loc, memref, indices)), width);
+    if (alongLanes && contraction.isDot() && dotCount && !isContiguous(memref, steps))
+      value = clearLanes(value, dotCount);
+    entry->second = value;
+    return value;
+  }
+
+  /// Zero in the lanes from `count` on.
+  Value clearLanes(Value value, OpFoldResult count) {
+    auto type = dyn_cast<VectorType>(value.getType());
+    if (!type)
+      return value;
+    Value mask = vector::CreateMaskOp::create(builder, loc, VectorType::get(type.getShape(), builder.getI1Type()),
+                                              getValueOrCreateConstantIndexOp(builder, loc, count));
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+    return arith::SelectOp::create(builder, loc, mask, value, zero);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Epilogue
+  //===--------------------------------------------------------------------===//
+
+  void emitEpilogue(ArrayRef<Value> sums) {
+    unsigned out = contraction.getOutIndex();
+    SmallVector<SmallVector<Value>> bases(out + 1);
+    for (unsigned number = 2; number <= out; ++number)
+      bases[number] = getBase(number);
+    std::map<std::tuple<unsigned, Key, unsigned>, Value> extras;
+    Block &body = op.getEpilogue().front();
+    for (auto [rowNumber, row] : llvm::enumerate(rows))
+      for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
+        int64_t width = contraction.isDot() ? 1 : lanes.width;
+        IRMapping mapping;
+        mapping.map(body.getArgument(0), sums[rowNumber * tile.lanes.size() + laneNumber]);
+        for (unsigned number = 2; number < out; ++number) {
+          Key steps = getSteps(number), offsets = getOffsets(number, row, {}, lanes.offset);
+          bool alongLanes = llvm::any_of(steps, [](int64_t step) { return step != 0; });
+          auto [entry, isNew] =
+              extras.try_emplace({number, offsets, alongLanes ? laneNumber : static_cast<unsigned>(width)}, Value());
+          if (isNew)
+            entry->second = loadVector(builder, loc, op->getOperand(number), getIndices(bases[number], offsets), steps, width,
+                                       alongLanes ? lanes.count : OpFoldResult());
+          mapping.map(body.getArgument(number - 1), entry->second);
+        }
+        Value result = cloneOnLanes(body, mapping, width);
+        storeVector(builder, loc, result, op.getOut(), getIndices(bases[out], getOffsets(out, row, {}, lanes.offset)),
+                    getSteps(out), contraction.isDot() ? OpFoldResult() : lanes.count);
+      }
+  }
+
+  /// The region's ops on vectors; the yielded value.
+  Value cloneOnLanes(Block &body, IRMapping &mapping, int64_t width) {
+    auto get = [&](Value value) {
+      Value mapped = mapping.lookupOrDefault(value);
+      return splat(builder, loc, mapped, width);
+    };
+    for (Operation &inner : body.without_terminator()) {
+      if (width == 1) {
+        builder.clone(inner, mapping);
+        continue;
+      }
+      if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
+        auto type = VectorType::get({width}, constant.getType());
+        mapping.map(constant.getResult(), arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
+        continue;
+      }
+      SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);
+      if (OpTrait::hasElementwiseMappableTraits(&inner)) {
+        Operation *clone = builder.clone(inner);
+        clone->setOperands(operands);
+        for (auto [from, to] : llvm::zip(inner.getResults(), clone->getResults())) {
+          to.setType(getLaneType(from.getType(), width));
+          mapping.map(from, to);
+        }
+        continue;
+      }
+      // An op without a vector form runs lane by lane.
+      SmallVector<SmallVector<Value>> lanes(inner.getNumResults());
+      for (int64_t lane = 0; lane < width; ++lane) {
+        IRMapping scalars;
+        for (auto [from, to] : llvm::zip(inner.getOperands(), operands))
+          scalars.map(from, vector::ExtractOp::create(builder, loc, to, lane));
+        Operation *clone = builder.clone(inner, scalars);
+        for (auto [index, result] : llvm::enumerate(clone->getResults()))
+          lanes[index].push_back(result);
+      }
+      for (auto [index, result] : llvm::enumerate(inner.getResults()))
+        mapping.map(result, vector::FromElementsOp::create(builder, loc, VectorType::get({width}, result.getType()), lanes[index]));
+    }
+    return get(cast<YieldOp>(body.getTerminator()).getValues()[0]);
+  }
+
+  OpBuilder &builder;
+  const Contraction &contraction;
+  const MicroTile &tile;
+  TileContractOp op;
+  Location loc;
+  SmallVector<Key> rows, taps;
+  SmallVector<unsigned> loops;
+  SmallVector<Value> place;
+};
+
+} // namespace
+
+void contract::emitMicroKernel(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile) {
+  Emitter(builder, contraction, tile).run();
+}
