@@ -148,7 +148,8 @@ class KernelABI : public tenon::impl::KernelABIBase<KernelABI> {
           Value trips = arith::CeilDivSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, span, zero), value(step));
           items = arith::MulIOp::create(b, loc, items, trips);
         }
-      Value address = LLVM::AddressOfOp::create(b, loc, pointer, rangeName);
+      Value function = func::ConstantOp::create(b, loc, range.getFunctionType(), rangeName);
+      Value address = UnrealizedConversionCastOp::create(b, loc, pointer, function).getResult(0);
       Value bytes = mapping.lookupOrDefault(total);
       auto call = LLVM::CallOp::create(b, loc, tenon::abi::getRuntimeFunction(getOperation(), "parallel_for"),
                                        ValueRange{block->getArgument(0), address, block->getArgument(1),

@@ -45,13 +45,18 @@ llvm::Expected<std::unique_ptr<llvm::Module>> translate(ModuleOp module, llvm::L
     return llvm::createStringError("translation to LLVM IR failed");
   result->setTargetTriple(machine.getTargetTriple());
   result->setDataLayout(machine.createDataLayout());
-  for (llvm::Function &function : *result)
+  for (llvm::Function &function : *result) {
+    // Only the model's entry points leave the shared object.
+    if (!function.hasLocalLinkage() && !function.isIntrinsic() && function.getName().starts_with("tenon_") &&
+        !function.getName().starts_with("tenon_model_"))
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     if (!function.isDeclaration()) {
       function.addFnAttr("target-cpu", machine.getTargetCPU());
       function.addFnAttr("target-features", machine.getTargetFeatureString());
       function.addFnAttr("prefer-vector-width", "512");
       function.addFnAttr(llvm::Attribute::NoUnwind);
     }
+  }
   return result;
 }
 

@@ -1,0 +1,62 @@
+//===- Compile.h - from a model to a shared object ------------------------------------===//
+//
+// The one entry to the compiler for tools, the C API and Python. Everything after this header's `compile` needs only
+// the Runtime.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tenon {
+
+/// Where kernel objects are kept between compiles; may be called from several threads.
+class ObjectCache {
+public:
+  virtual ~ObjectCache() = default;
+  virtual std::optional<std::string> lookup(const std::string &key) = 0;
+  virtual void store(const std::string &key, const std::string &object) = 0;
+};
+
+struct CompileRequest {
+  /// A .onnx or .mlir file. With `bytes`, only the base of relative external data and the name in messages.
+  std::string path;
+  /// The model itself; nullopt: read `path`.
+  std::optional<std::string> bytes;
+  /// "host" or a name of the target table, such as "x86-64-v3".
+  std::string target = "host";
+  /// Fixed shapes of inputs by name; -1 keeps a dim dynamic.
+  std::map<std::string, std::vector<int64_t>> shapes;
+  /// Where the shared object is written. Weights that are not contiguous in the model's file are written to
+  /// `output` + ".weights"; with `selfContained`, all are.
+  std::string output;
+  bool selfContained = false;
+  /// Threads that compile kernels; 0: one per available core.
+  unsigned threads = 0;
+  /// LLVM's optimisation level.
+  unsigned level = 2;
+  ObjectCache *cache = nullptr;
+  /// Called with (stage, done, total), from any thread, one at a time.
+  std::function<void(const std::string &, int64_t, int64_t)> progress;
+  /// When set, the IR after each stage is written there.
+  std::string dumpDirectory;
+};
+
+struct CompileReply {
+  int64_t kernels = 0, compiledKernels = 0;
+  /// Seconds per stage, in order.
+  std::vector<std::pair<std::string, double>> seconds;
+};
+
+/// Compiles a model. Errors are complete sentences for the user, one line per problem, with the node's name.
+llvm::Expected<CompileReply> compile(const CompileRequest &request);
+
+/// Identifies this build of the compiler in cache keys.
+std::string getCompilerId();
+
+} // namespace tenon

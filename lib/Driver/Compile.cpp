@@ -1,0 +1,404 @@
+//===- Compile.cpp - from a model to a shared object -------------------------------------===//
+//
+// Import, stages, one object per kernel (in parallel, from the cache where it is known), the host, the link.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Driver/Compile.h"
+#include "Manifest.h"
+#include "tenon-c/runtime.h"
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Import/ONNX/Import.h"
+#include "tenon/Pipelines/Pipelines.h"
+#include "tenon/Schedule/Target.h"
+#include "tenon/Target/CPU/CodeGen.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+using namespace mlir;
+
+namespace {
+
+std::string hex(llvm::StringRef text) {
+  llvm::XXH128_hash_t hash = llvm::xxh3_128bits(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+  return llvm::utohexstr(hash.high64, true, 16) + llvm::utohexstr(hash.low64, true, 16);
+}
+
+/// The user's name for the place of a diagnostic: node name or file position.
+std::string describe(Location loc) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return "node '" + name.getName().str() + "': ";
+  if (auto fused = dyn_cast<FusedLoc>(loc)) {
+    for (Location part : fused.getLocations())
+      if (std::string text = describe(part); !text.empty())
+        return text;
+  }
+  if (auto file = dyn_cast<FileLineColLoc>(loc))
+    return (file.getFilename().getValue() + ":" + llvm::Twine(file.getLine()) + ":" + llvm::Twine(file.getColumn()) + ": ").str();
+  if (auto call = dyn_cast<CallSiteLoc>(loc))
+    return describe(call.getCallee());
+  return "";
+}
+
+/// An object on disk that goes when the compile ends.
+struct TemporaryDirectory {
+  llvm::SmallString<128> path;
+  llvm::Error create() {
+    if (std::error_code code = llvm::sys::fs::createUniqueDirectory("tenon", path))
+      return llvm::createStringError(code, "cannot make a temporary directory");
+    return llvm::Error::success();
+  }
+  ~TemporaryDirectory() {
+    if (!path.empty())
+      llvm::sys::fs::remove_directories(path);
+  }
+};
+
+llvm::Error writeFile(const llvm::Twine &path, llvm::StringRef bytes) {
+  std::string name = path.str();
+  std::error_code code;
+  llvm::raw_fd_ostream stream(name, code);
+  if (!code) {
+    stream << bytes;
+    stream.close();
+    code = stream.error();
+  }
+  if (code) {
+    stream.clear_error();
+    return llvm::createStringError(code, "cannot write '%s': %s", name.c_str(), code.message().c_str());
+  }
+  return llvm::Error::success();
+}
+
+class Compilation {
+public:
+  explicit Compilation(const tenon::CompileRequest &request) : request(request) {}
+
+  llvm::Expected<tenon::CompileReply> run() {
+    DialectRegistry registry;
+    tenon::registerAllDialects(registry);
+    tenon::registerCPUTranslations(registry);
+    context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+    context->loadAllAvailableDialects();
+    handler.emplace(context.get(), [this](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+        return success();
+      std::lock_guard<std::mutex> guard(lock);
+      errors += (errors.empty() ? "" : "\n") + describe(diagnostic.getLocation()) + diagnostic.str();
+      return success();
+    });
+
+    if (llvm::Error error = stage("import", [&] { return import(); }))
+      return std::move(error);
+    if (llvm::Error error = stage("optimize", [&] { return lowerProgram(); }))
+      return std::move(error);
+    if (llvm::Error error = temporary.create())
+      return std::move(error);
+    if (llvm::Error error = stage("kernels", [&] { return compileKernels(); }))
+      return std::move(error);
+    if (llvm::Error error = stage("host", [&] { return compileHost(); }))
+      return std::move(error);
+    if (llvm::Error error = stage("link", [&] { return tenon::linkSharedObject(objects, request.output); }))
+      return std::move(error);
+    return reply;
+  }
+
+private:
+  llvm::Error stage(const char *name, llvm::function_ref<llvm::Error()> body) {
+    auto start = std::chrono::steady_clock::now();
+    if (request.progress)
+      request.progress(name, 0, 1);
+    llvm::Error error = body();
+    reply.seconds.emplace_back(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return error;
+  }
+
+  llvm::Error failure(const char *what) {
+    return errors.empty() ? llvm::createStringError("%s failed", what) : llvm::createStringError("%s", errors.c_str());
+  }
+
+  llvm::Error import() {
+    std::string message;
+    llvm::StringRef path = request.path;
+    if (path.ends_with(".mlir") || path.ends_with(".mlirbc")) {
+      ParserConfig config(context.get());
+      module = request.bytes ? parseSourceString<ModuleOp>(*request.bytes, config, path) : parseSourceFile<ModuleOp>(path, config);
+    } else {
+      tenon::onnx::ImportOptions options;
+      options.shapes = request.shapes;
+      module = request.bytes
+                   ? tenon::onnx::importBytes(*request.bytes, llvm::sys::path::parent_path(path), context.get(), options, blobs, message)
+                   : tenon::onnx::importFile(path, context.get(), options, blobs, message);
+    }
+    if (!module)
+      return message.empty() ? failure("import") : llvm::createStringError("%s", message.c_str());
+    target = tenon::lookupTarget(context.get(), request.target);
+    if (!target)
+      return llvm::createStringError("unknown target '%s'", request.target.c_str());
+    (*module)->setAttr(tenon::kTargetAttr, target);
+    dump("1-program", *module);
+    return llvm::Error::success();
+  }
+
+  llvm::Error lowerProgram() {
+    auto interface = tenon::describeInterface(*module);
+    if (!interface)
+      return interface.takeError();
+    manifest = std::move(*interface);
+    {
+      PassManager pm(context.get());
+      pm.enableVerifier(true);
+      tenon::buildOptimizePipeline(pm);
+      if (failed(pm.run(*module)))
+        return failure("optimization");
+    }
+    dump("2-optimized", *module);
+    PassManager pm(context.get());
+    tenon::buildKernelsPipeline(pm);
+    if (failed(pm.run(*module)))
+      return failure("kernel formation");
+    dump("3-kernels", *module);
+    return llvm::Error::success();
+  }
+
+  /// Moves each kernel to a module of its own and compiles these in parallel.
+  llvm::Error compileKernels() {
+    manifest["kernels"] = tenon::describeKernels(*module);
+    SymbolTable symbols(*module);
+    std::vector<OwningOpRef<ModuleOp>> modules;
+    for (auto kernel : llvm::to_vector(module->getOps<func::FuncOp>())) {
+      if (!kernel->hasAttr(tenon::kKernelAttr))
+        continue;
+      OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.getLoc());
+      (*own)->setAttr(tenon::kTargetAttr, target);
+      auto clone = cast<func::FuncOp>(kernel->clone());
+      clone.setName("tenon_kernel");
+      own->push_back(clone);
+      // The name is the hash of the kernel's text (locations and names of nodes left out): equal kernels of all models
+      // share one object.
+      for (StringRef attribute : {"tenon.nodes", "tenon.hint"})
+        clone->removeAttr(attribute);
+      std::string text;
+      llvm::raw_string_ostream stream(text);
+      own->print(stream, OpPrintingFlags().enableDebugInfo(false));
+      std::string key = hex(text + "\n" + tenon::getCompilerId() + "\nlevel " + std::to_string(request.level) + "\nabi " +
+                            std::to_string(TENON_ABI_VERSION));
+      std::string name = "tenon_k_" + key;
+      clone.setName(name);
+      kernel.getBody().getBlocks().clear();
+      kernel.setPrivate();
+      if (failed(symbols.rename(kernel, name)))
+        return llvm::createStringError("two kernels of the model are equal: '%s'", kernel.getName().str().c_str());
+      modules.push_back(std::move(own));
+      keys.push_back(key);
+    }
+    reply.kernels = modules.size();
+    objects.assign(modules.size(), "");
+    std::atomic<size_t> next{0}, done{0};
+    std::atomic<int64_t> compiled{0};
+    std::string firstError;
+    auto worker = [&] {
+      for (size_t i; (i = next++) < modules.size();) {
+        std::string path = (temporary.path + "/k" + llvm::Twine(i) + ".o").str();
+        llvm::Error error = compileKernel(*modules[i], keys[i], path, compiled);
+        objects[i] = path;
+        modules[i] = nullptr;
+        std::lock_guard<std::mutex> guard(lock);
+        if (error && firstError.empty())
+          firstError = llvm::toString(std::move(error));
+        else
+          llvm::consumeError(std::move(error));
+        if (request.progress)
+          request.progress("kernels", ++done, modules.size());
+      }
+    };
+    unsigned threads = request.threads ? request.threads : std::max(1u, std::thread::hardware_concurrency());
+    context->enableMultithreading(true);
+    std::vector<std::thread> pool;
+    for (unsigned t = 1; t < std::min<size_t>(threads, modules.size()); ++t)
+      pool.emplace_back(worker);
+    worker();
+    for (std::thread &thread : pool)
+      thread.join();
+    context->disableMultithreading();
+    reply.compiledKernels = compiled;
+    if (!firstError.empty())
+      return llvm::createStringError("%s", firstError.c_str());
+    return llvm::Error::success();
+  }
+
+  llvm::Error compileKernel(ModuleOp kernel, const std::string &key, const std::string &path, std::atomic<int64_t> &compiled) {
+    if (request.cache)
+      if (std::optional<std::string> object = request.cache->lookup(key))
+        return writeFile(path, *object);
+    ++compiled;
+    {
+      PassManager pm(context.get());
+      pm.enableVerifier(false);
+      tenon::buildTiledPipeline(pm);
+      if (failed(pm.run(kernel)))
+        return kernelFailure("tiling of a kernel", kernel);
+    }
+    dump("4-tiled-" + key, kernel);
+    PassManager pm(context.get());
+    pm.enableVerifier(false);
+    tenon::buildLowerKernelsPipeline(pm);
+    if (failed(pm.run(kernel)))
+      return kernelFailure("lowering of a kernel", kernel);
+    dump("5-llvm-" + key, kernel);
+    auto object = tenon::emitObject(kernel, target, {request.level});
+    if (!object)
+      return object.takeError();
+    llvm::StringRef bytes(object->data(), object->size());
+    if (request.cache)
+      request.cache->store(key, bytes.str());
+    return writeFile(path, bytes);
+  }
+
+  llvm::Error kernelFailure(const char *what, ModuleOp kernel) {
+    std::lock_guard<std::mutex> guard(lock);
+    std::string place = describe(kernel.getLoc());
+    return errors.empty() ? llvm::createStringError("%s%s failed", place.c_str(), what) : llvm::createStringError("%s", errors.c_str());
+  }
+
+  llvm::Error compileHost() {
+    if (llvm::Error error = placeWeights())
+      return error;
+    manifest["abi"] = TENON_ABI_VERSION;
+    manifest["tenon_version"] = tenon::getCompilerId();
+    manifest["entry"] = "tenon_model_run";
+    if (module->lookupSymbol("tenon_init"))
+      manifest["init"] = "tenon_model_init";
+    else
+      manifest["init"] = nullptr;
+    manifest["target"] = llvm::json::Object{{"triple", target.getTriple()}, {"cpu", target.getCpu()}, {"features", target.getFeatures()},
+                                            {"vector_bits", target.getVectorBits()}};
+    manifest["weights"] = tenon::describeWeights(*module);
+    PassManager pm(context.get());
+    tenon::buildLowerHostPipeline(pm);
+    if (failed(pm.run(*module)))
+      return failure("lowering of the host program");
+    dump("6-host", *module);
+    auto host = tenon::emitObject(*module, target, {std::min(request.level, 1u)});
+    if (!host)
+      return host.takeError();
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    stream << llvm::json::Value(llvm::json::Object(manifest));
+    auto glue = tenon::emitGlue(text, target);
+    if (!glue)
+      return glue.takeError();
+    for (auto [name, bytes] : {std::pair("/host.o", &*host), std::pair("/glue.o", &*glue)}) {
+      objects.push_back((temporary.path + name).str());
+      if (llvm::Error error = writeFile(objects.back(), llvm::StringRef(bytes->data(), bytes->size())))
+        return error;
+    }
+    return llvm::Error::success();
+  }
+
+  /// Weights without a place in a file go to a file beside the output; names in the manifest are absolute, or relative
+  /// to the shared object.
+  llvm::Error placeWeights() {
+    std::string sidecar = request.output + ".weights";
+    std::string relative = llvm::sys::path::filename(sidecar).str();
+    std::unique_ptr<llvm::raw_fd_ostream> stream;
+    int64_t offset = 0;
+    std::map<std::string, std::unique_ptr<llvm::MemoryBuffer>> files;
+    Builder builder(context.get());
+    for (auto weight : module->getOps<tenon::WeightOp>()) {
+      llvm::StringRef archive = weight.getArchive(), bytes;
+      if (archive.starts_with("init:"))
+        continue;
+      if (archive.consume_front("mem:")) {
+        auto found = blobs.blobs.find(archive.str());
+        if (found == blobs.blobs.end())
+          return llvm::createStringError("weight '%s': no bytes named '%s'", weight.getSymName().str().c_str(), archive.str().c_str());
+        bytes = llvm::StringRef(found->second.data(), found->second.size());
+      } else {
+        llvm::SmallString<256> absolute(archive);
+        llvm::sys::fs::make_absolute(absolute);
+        if (!request.selfContained) {
+          weight.setArchive(absolute);
+          continue;
+        }
+        auto &file = files[absolute.str().str()];
+        if (!file) {
+          auto opened = llvm::MemoryBuffer::getFile(absolute, false, false);
+          if (!opened)
+            return llvm::createStringError("weight '%s': cannot read '%s': %s", weight.getSymName().str().c_str(), absolute.c_str(),
+                                           opened.getError().message().c_str());
+          file = std::move(*opened);
+        }
+        bytes = file->getBuffer();
+      }
+      if (weight.getOffset() + weight.getLength() > bytes.size())
+        return llvm::createStringError("weight '%s': needs bytes up to %llu, but its archive has %zu", weight.getSymName().str().c_str(),
+                                       static_cast<unsigned long long>(weight.getOffset() + weight.getLength()), bytes.size());
+      if (!stream) {
+        std::error_code code;
+        stream = std::make_unique<llvm::raw_fd_ostream>(sidecar, code);
+        if (code) {
+          stream->clear_error();
+          return llvm::createStringError(code, "cannot write '%s': %s", sidecar.c_str(), code.message().c_str());
+        }
+      }
+      *stream << bytes.substr(weight.getOffset(), weight.getLength());
+      weight.setArchive(relative);
+      weight.setOffset(offset);
+      offset += weight.getLength();
+      int64_t padding = llvm::alignTo(offset, 64) - offset;
+      stream->write_zeros(padding);
+      offset += padding;
+    }
+    if (!stream)
+      return llvm::Error::success();
+    stream->close();
+    if (std::error_code code = stream->error()) {
+      stream->clear_error();
+      return llvm::createStringError(code, "cannot write '%s': %s", sidecar.c_str(), code.message().c_str());
+    }
+    return llvm::Error::success();
+  }
+
+  void dump(const llvm::Twine &name, ModuleOp what) {
+    if (request.dumpDirectory.empty())
+      return;
+    llvm::sys::fs::create_directories(request.dumpDirectory);
+    std::error_code code;
+    llvm::raw_fd_ostream stream((request.dumpDirectory + "/" + name + ".mlir").str(), code);
+    if (!code)
+      what.print(stream);
+  }
+
+  const tenon::CompileRequest &request;
+  tenon::CompileReply reply;
+  std::unique_ptr<MLIRContext> context;
+  std::optional<ScopedDiagnosticHandler> handler;
+  OwningOpRef<ModuleOp> module;
+  tenon::onnx::WeightBlobs blobs;
+  tenon::TargetAttr target;
+  llvm::json::Object manifest;
+  TemporaryDirectory temporary;
+  std::vector<std::string> keys, objects;
+  std::string errors;
+  std::mutex lock;
+};
+
+} // namespace
+
+llvm::Expected<tenon::CompileReply> tenon::compile(const CompileRequest &request) { return Compilation(request).run(); }
+
+std::string tenon::getCompilerId() { return TENON_VERSION "+" TENON_BUILD_ID; }

@@ -1,0 +1,96 @@
+//===- Pipelines.cpp - the stages of the road as pass pipelines --------------------------===//
+//
+// The order of passes lives here and nowhere else. Where an order binds, the reason stands beside it.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Pipelines/Pipelines.h"
+#include "tenon/Conversion/TenonToLinalg/Passes.h"
+#include "tenon/Conversion/ToCPU/Passes.h"
+#include "tenon/Schedule/Passes.h"
+#include "tenon/Transforms/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void tenon::buildOptimizePipeline(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  // Before fusion: a convolution's bias and activation are generics that fuse like everything else.
+  pm.addPass(createConvertConvToLinalg());
+  pm.addPass(createOptimize());
+  pm.addPass(createHoistConstants());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSymbolDCEPass());
+}
+
+void tenon::buildKernelsPipeline(OpPassManager &pm) {
+  pm.addPass(createFormKernels());
+  pm.addPass(createCheckKernels());
+  pm.addPass(createOutlineKernels());
+  // Schedules are written for the form that lowering tiles, so contractions take it first.
+  pm.addPass(createToTileContract());
+  pm.addPass(createAssignSchedules());
+}
+
+void tenon::buildTiledPipeline(OpPassManager &pm) {
+  pm.addPass(createTileContract());
+  pm.addPass(createTileGeneric());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createBufferizeKernels());
+  // Copies of a view to itself fold only after equal subviews have become one.
+  pm.addPass(createCSEPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createCheckTiled());
+  pm.addPass(createExpandContract());
+  pm.addPass(createExpandLinalg());
+  pm.addPass(createExpandMath());
+}
+
+/// What kernels and hosts have in common below scf: everything left becomes the LLVM dialect.
+static void addLowerToLLVM(OpPassManager &pm) {
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(arith::createArithExpandOpsPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+}
+
+void tenon::buildLowerKernelsPipeline(OpPassManager &pm) {
+  pm.addPass(createKernelABI());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createSCFToControlFlowPass());
+  addLowerToLLVM(pm);
+}
+
+void tenon::buildLowerHostPipeline(OpPassManager &pm) {
+  pm.addPass(createBufferizeHost());
+  pm.addPass(createCSEPass());
+  // Sizes must be functions of the arguments' dims where they can be, or the planner cannot hoist them.
+  pm.addPass(memref::createResolveShapedTypeResultDimsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createPlanMemory());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createHostABI());
+  pm.addPass(createCanonicalizerPass());
+  addLowerToLLVM(pm);
+}
