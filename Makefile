@@ -1,0 +1,45 @@
+# The front door for people who work on Tenon. `make help` lists what there is; CMake (presets) does the building.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-peers build demo test test-full check-quick lint docs format bench wheel
+PY := .venv/bin/python
+export PYTHONPATH := $(CURDIR)/python:$(CURDIR)/build/python$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: Debian packages and .venv (idempotent)
+	@tools/dev/setup.sh
+
+setup-peers: ## setup, and the runtimes to compare with (openvino)
+	@tools/dev/setup.sh --peers
+
+build: setup ## compile everything into build/
+	@tools/dev/ninja.sh
+
+demo: build ## draw a line of text and read it back with two compiled OCR models
+	@$(PY) examples/demo.py
+
+test: build ## all tests: lit, GoogleTest, pytest, lint, docs; ends with "N passed, N failed"
+	@$(PY) tools/dev/run_tests.py
+
+test-full: build ## the same with the long versions of the suites
+	@TENON_TEST_FULL=1 $(PY) tools/dev/run_tests.py
+
+check-quick: ## tests touched by the working tree's changes (lit and unit), under two minutes
+	@tools/dev/ninja.sh
+	@$(PY) tools/dev/run_tests.py --quick
+
+lint: ## file sizes, formatting, pass and constraint tests, dependency edges
+	@$(PY) tools/dev/lint.py
+
+format: ## clang-format over the tree
+	@git ls-files '*.h' '*.c' '*.cpp' | xargs clang-format-22 -i
+
+docs: ## make docs/generated from the .td files and the importer's registry
+	@$(PY) tools/dev/gen_docs.py
+
+bench: build ## the models of the demo against onnxruntime, one thread
+	@$(PY) -m tenon bench --demo-models --against onnxruntime --threads 1
+
+wheel: setup ## build a wheel into dist/ (reuses build/ when there is one)
+	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w dist .
