@@ -1,0 +1,45 @@
+//===- LinalgKind.h - what sort of work an op is -----------------------------------===//
+//
+// The words in which fusion, scheduling and cost counting talk about structured ops.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+#include "mlir/IR/Value.h"
+
+namespace mlir {
+class Operation;
+class AffineMap;
+namespace linalg {
+class LinalgOp;
+}
+} // namespace mlir
+
+namespace tenon {
+
+enum class LinalgKind {
+  Elementwise, ///< all loops parallel, and every element is a pure function of elements at mapped places
+  Contraction, ///< sums of products of two operands: matmul, convolution
+  Reduction,   ///< any other op with reduction loops
+  Gather,      ///< all loops parallel, but the body reads tensors at computed places
+  Fill,        ///< every element is one scalar
+  Other
+};
+
+LinalgKind classify(mlir::linalg::LinalgOp op);
+
+/// A sum of products of (extensions of) the elements of two inputs, whose maps may be linear (convolution); the sum is
+/// over the op's reduction loops, the output map is a projected permutation.
+bool isContraction(mlir::Operation *op);
+
+/// A tensor of which only the shape matters: tensor.empty.
+bool isUndefined(mlir::Value value);
+
+/// A tensor with one value everywhere (fill, splat, splat constant) whose scalar is known here; null when it is none.
+mlir::Value getFillValue(mlir::Value value);
+/// Whether `value` is a tensor of zeros everywhere (positive or negative zero).
+bool isZeroFilled(mlir::Value value);
+
+/// Scalar arithmetic ops in the body of `op` weighted by what they cost: 1 for an addition, 10 for exp.
+int64_t getBodyCost(mlir::linalg::LinalgOp op);
+
+} // namespace tenon

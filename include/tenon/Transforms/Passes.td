@@ -1,0 +1,16 @@
+//===- Passes.td - from Programs to tiled kernels --------------------------------===//
+#ifndef TENON_TRANSFORMS_PASSES
+#define TENON_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+// Passes on Programs: lib/Transforms/Fusion.
+include "tenon/Transforms/Fusion/Passes.td"
+
+// Tiling and expanding everything but contractions: lib/Transforms/Tiling.
+include "tenon/Transforms/Tiling/GenericPasses.td"
+
+// Contractions: lib/Transforms/Tiling/*Contract*.
+include "tenon/Transforms/Tiling/ContractPasses.td"
+
+#endif // TENON_TRANSFORMS_PASSES

@@ -1,0 +1,168 @@
+//===- HoistConstants.cpp - what depends on weights alone runs at load time -----------------===//
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tenon {
+#define GEN_PASS_DEF_HOISTCONSTANTS
+#include "tenon/Transforms/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+
+namespace {
+
+constexpr llvm::StringLiteral kInitFunction = "tenon_init";
+
+int64_t getBytes(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type)
+    return 8;
+  if (!type.hasStaticShape())
+    return -1;
+  return getStorageBytes(type.getElementType(), type.getNumElements()).value_or(-1);
+}
+
+class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
+  using HoistConstantsBase::HoistConstantsBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (!function.isExternal() && !function->hasAttr(kKernelAttr) && function.getName() != kInitFunction)
+        hoistFrom(function);
+  }
+
+  /// Values that every op outside of the constant part reads from it, in program order.
+  void hoistFrom(func::FuncOp function) {
+    constants.clear();
+    for (Operation &op : function.getBody().getOps())
+      if (isConstant(&op))
+        constants.insert(&op);
+    SmallVector<Value> exits;
+    for (Operation *op : constants)
+      for (Value result : op->getResults())
+        if (isExit(result) && isWorthwhile(result))
+          exits.push_back(result);
+    if (exits.empty())
+      return;
+
+    ModuleOp module = getOperation();
+    func::FuncOp init = getInit(function);
+    Block &body = init.getBody().front();
+    auto terminator = cast<func::ReturnOp>(body.getTerminator());
+    OpBuilder builder(terminator);
+    IRMapping mapping;
+    SmallVector<Value> results(terminator.getOperands());
+    SymbolTable symbols(module);
+    for (Value exit : exits) {
+      int64_t index = results.size();
+      results.push_back(cloneSlice(builder, exit, mapping));
+      OpBuilder top(module.getBodyRegion());
+      auto weight = WeightOp::create(top, exit.getLoc(), "init." + std::to_string(index), "init:", index, getBytes(exit), exit.getType(),
+                                     StringAttr());
+      symbols.insert(weight);
+      OpBuilder local(exit.getContext());
+      local.setInsertionPointAfterValue(exit);
+      Value load = LoadWeightOp::create(local, exit.getLoc(), exit.getType(), weight.getSymName());
+      exit.replaceAllUsesWith(load);
+    }
+    func::ReturnOp::create(builder, terminator.getLoc(), results);
+    terminator.erase();
+    init.setFunctionType(builder.getFunctionType({}, ValueRange(results).getTypes()));
+    for (Operation *op : llvm::reverse(constants.getArrayRef()))
+      if (isOpTriviallyDead(op))
+        op->erase();
+  }
+
+  func::FuncOp getInit(func::FuncOp before) {
+    if (auto known = getOperation().lookupSymbol<func::FuncOp>(kInitFunction))
+      return known;
+    OpBuilder builder(before);
+    auto init = func::FuncOp::create(builder, before.getLoc(), kInitFunction, builder.getFunctionType({}, {}));
+    builder.setInsertionPointToStart(init.addEntryBlock());
+    func::ReturnOp::create(builder, before.getLoc());
+    return init;
+  }
+
+  /// Pure, and everything that it reads is constant.
+  bool isConstant(Operation *op) {
+    if (!isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>() || op->getNumResults() == 0 || !isa<func::FuncOp>(op->getParentOp()))
+      return false;
+    bool all = true;
+    op->walk([&](Operation *inner) {
+      if (!isMemoryEffectFree(inner))
+        all = false;
+      for (Value operand : inner->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        bool isInside = op->isAncestor(operand.getParentRegion()->getParentOp());
+        if (!isInside && (!producer || !constants.contains(producer)))
+          all = false;
+      }
+    });
+    return all;
+  }
+
+  bool isExit(Value value) {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      while (user && !isa<func::FuncOp>(user->getParentOp()))
+        user = user->getParentOp();
+      return !constants.contains(user);
+    });
+  }
+
+  /// Real work on real data, whose result is not out of proportion.
+  bool isWorthwhile(Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    Operation *op = value.getDefiningOp();
+    if (!type || !type.hasStaticShape() || !type.getElementType().isIntOrFloat() ||
+        isa<arith::ConstantOp, LoadWeightOp, tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, tensor::FromElementsOp>(op))
+      return false;
+    if (isView(op))
+      return isWorthwhileSource(op->getOperand(0));
+    int64_t inputs = 0;
+    bool readsWeights = false;
+    SetVector<Operation *> slice;
+    collect(op, slice);
+    for (Operation *member : slice)
+      if (isa<LoadWeightOp>(member) || (isa<arith::ConstantOp>(member) && isa<RankedTensorType>(member->getResult(0).getType()))) {
+        readsWeights = true;
+        inputs += getBytes(member->getResult(0));
+      }
+    return readsWeights && getBytes(value) <= std::max<int64_t>(inputs * maxGrowth, 4096);
+  }
+
+  /// Reshapes cost nothing where they are.
+  static bool isView(Operation *op) { return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op); }
+  bool isWorthwhileSource(Value source) {
+    Operation *op = source.getDefiningOp();
+    return op && constants.contains(op) && !isExit(source) && isWorthwhile(source);
+  }
+
+  /// The constant ops that `op` is made from, itself last.
+  void collect(Operation *op, SetVector<Operation *> &slice) {
+    if (slice.contains(op))
+      return;
+    op->walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands())
+        if (!op->isAncestor(operand.getParentRegion()->getParentOp()))
+          collect(operand.getDefiningOp(), slice);
+    });
+    slice.insert(op);
+  }
+
+  Value cloneSlice(OpBuilder &builder, Value value, IRMapping &mapping) {
+    SetVector<Operation *> slice;
+    collect(value.getDefiningOp(), slice);
+    for (Operation *op : slice)
+      if (!mapping.contains(op->getResult(0)))
+        builder.clone(*op, mapping);
+    return mapping.lookup(value);
+  }
+
+  SetVector<Operation *> constants;
+};
+
+} // namespace

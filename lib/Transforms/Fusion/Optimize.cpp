@@ -1,0 +1,147 @@
+//===- Optimize.cpp - simplification of Programs ------------------------------------------===//
+//
+// The order of the phases matters and is fixed here: dims first (so that tensor.dim of intermediate results does not
+// keep them alive), then one form for all structured ops, then unit loops, then merging.
+//
+//===----------------------------------------------------------------------===//
+#include "FuseElementwise.h"
+#include "tenon/Analysis/LinalgKind.h"
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
+
+namespace tenon {
+#define GEN_PASS_DEF_OPTIMIZE
+#include "tenon/Transforms/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+
+namespace {
+
+/// Named ops as generics, so that the phases below know one form. Fills stay: they are looked for by name.
+struct GeneralizeNamedOps : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(linalg::LinalgOp op, PatternRewriter &rewriter) const override {
+    if (isa<linalg::GenericOp, linalg::FillOp>(op.getOperation()) || !op.hasPureTensorSemantics())
+      return rewriter.notifyMatchFailure(op, "a generic already, or a fill");
+    return linalg::generalizeNamedOp(rewriter, op);
+  }
+};
+
+/// An elementwise op on an expanded tensor works on the tensor before: reshapes move towards the end of a chain.
+bool moveExpansionDown(OpOperand *operand) {
+  auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!expand || !consumer || !expand->hasOneUse() || classify(consumer) != LinalgKind::Elementwise || consumer.hasIndexSemantics())
+    return false;
+  return expand.getSrc().getDefiningOp<linalg::GenericOp>() != nullptr;
+}
+
+class Optimize : public tenon::impl::OptimizeBase<Optimize> {
+  LogicalResult initialize(MLIRContext *context) override {
+    RewritePatternSet dims(context);
+    addCanonicalization(dims);
+    memref::populateResolveRankedShapedTypeResultDimsPatterns(dims);
+    linalg::populateElementwiseToLinalgConversionPatterns(dims);
+    dims.add<GeneralizeNamedOps>(context);
+    dimPatterns = std::move(dims);
+
+    RewritePatternSet unit(context);
+    addCanonicalization(unit);
+    linalg::ControlDropUnitDims control;
+    linalg::populateFoldUnitExtentDimsPatterns(unit, control);
+    linalg::populateFoldUnitExtentDimsCanonicalizationPatterns(unit, control);
+    tensor::populateReassociativeReshapeFoldingPatterns(unit);
+    unitPatterns = std::move(unit);
+
+    RewritePatternSet merge(context);
+    addCanonicalization(merge);
+    linalg::populateInlineConstantOperandsPatterns(merge);
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(merge);
+    linalg::populateFoldReshapeOpsByCollapsingPatterns(merge, moveExpansionDown);
+    fusion::populateElementwiseFusionPatterns(merge);
+    mergePatterns = std::move(merge);
+    return success();
+  }
+
+  static void addCanonicalization(RewritePatternSet &patterns) {
+    MLIRContext *context = patterns.getContext();
+    for (StringRef name : {"linalg", "tensor", "arith", "scf", "affine", "tenon", "cf"})
+      if (Dialect *dialect = context->getLoadedDialect(name))
+        dialect->getCanonicalizationPatterns(patterns);
+    for (RegisteredOperationName op : context->getRegisteredOperations()) {
+      StringRef dialect = op.getDialectNamespace();
+      if (dialect == "linalg" || dialect == "tensor" || dialect == "arith" || dialect == "scf" || dialect == "affine" ||
+          dialect == "tenon" || dialect == "cf")
+        op.getCanonicalizationPatterns(patterns, context);
+    }
+  }
+
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal() || function->hasAttr(kKernelAttr))
+        continue;
+      shareDims(function);
+      for (const FrozenRewritePatternSet *patterns : {&dimPatterns, &unitPatterns, &mergePatterns}) {
+        (void)applyPatternsGreedily(function, *patterns);
+        DominanceInfo dominance(function);
+        eliminateCommonSubExpressions(rewriter, dominance, function);
+      }
+      // Common subexpressions make new single uses.
+      (void)applyPatternsGreedily(function, mergePatterns);
+    }
+  }
+
+  /// Arguments' dims of one name are equal (the caller is checked at the boundary): all are read off the first.
+  void shareDims(func::FuncOp function) {
+    if (function.getBody().empty())
+      return;
+    llvm::StringMap<std::pair<unsigned, int64_t>> first;
+    DenseMap<std::pair<unsigned, int64_t>, std::pair<unsigned, int64_t>> leader;
+    for (unsigned index = 0; index < function.getNumArguments(); ++index) {
+      auto type = dyn_cast<RankedTensorType>(function.getArgument(index).getType());
+      auto names = function.getArgAttrOfType<ArrayAttr>(index, kDimsAttr);
+      if (!type || !names || static_cast<int64_t>(names.size()) != type.getRank())
+        continue;
+      for (auto [dim, attribute] : llvm::enumerate(names)) {
+        auto name = dyn_cast<StringAttr>(attribute);
+        if (!name || name.empty() || !type.isDynamicDim(dim))
+          continue;
+        auto [place, isNew] = first.try_emplace(name.getValue(), index, dim);
+        if (!isNew)
+          leader[{index, dim}] = place->second;
+      }
+    }
+    if (leader.empty())
+      return;
+    OpBuilder builder(&function.getBody().front(), function.getBody().front().begin());
+    SmallVector<tensor::DimOp> reads;
+    function.walk([&](tensor::DimOp read) { reads.push_back(read); });
+    for (tensor::DimOp read : reads) {
+      auto argument = dyn_cast<BlockArgument>(read.getSource());
+      std::optional<int64_t> dim = read.getConstantIndex();
+      if (!argument || !dim || argument.getOwner() != &function.getBody().front())
+        continue;
+      auto found = leader.find({argument.getArgNumber(), *dim});
+      if (found == leader.end())
+        continue;
+      auto [otherArgument, otherDim] = found->second;
+      Value shared = tensor::DimOp::create(builder, read.getLoc(), function.getArgument(otherArgument), otherDim);
+      read.replaceAllUsesWith(shared);
+      read.erase();
+    }
+  }
+
+  FrozenRewritePatternSet dimPatterns, unitPatterns, mergePatterns;
+};
+
+} // namespace
