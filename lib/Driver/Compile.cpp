@@ -400,5 +400,3 @@ private:
 } // namespace
 
 llvm::Expected<tenon::CompileReply> tenon::compile(const CompileRequest &request) { return Compilation(request).run(); }
-
-std::string tenon::getCompilerId() { return TENON_VERSION "+" TENON_BUILD_ID; }
