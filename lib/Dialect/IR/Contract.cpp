@@ -199,6 +199,11 @@ LogicalResult TileContractOp::verify() {
   for (auto [dim, tail] : llvm::enumerate(getTails()))
     if (tail < -1 || tail >= getRegisterTile(dim)) // (C9)
       return emitOpError("expected tail of dim ") << dim << " to be below the register tile " << getRegisterTile(dim) << ", but got " << tail;
+  for (auto [index, factor] : llvm::enumerate(getPack()))
+    if (factor < 0 || factor > 1 || (index > 0 && factor == getPack()[0])) // (C10)
+      return emitOpError("expected 'pack' to list 0 (lhs) or 1 (rhs) at most once, but got ") << factor;
+  if (!getPack().empty() && (vectorDim < 0 || isReduction(vectorDim))) // (C10)
+    return emitOpError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
   return success();
 }
 

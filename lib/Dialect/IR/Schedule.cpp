@@ -25,8 +25,8 @@ void TenonDialect::registerAttributes() {
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t version, StringRef algorithm,
                                    ArrayRef<int64_t> parallel, ArrayRef<int64_t> cache, ArrayRef<int64_t> order,
-                                   ArrayRef<int64_t> registerTile, ArrayRef<int64_t> unroll, int64_t vectorDim,
-                                   int64_t vectorWidth) {
+                                   ArrayRef<int64_t> registerTile, ArrayRef<int64_t> unroll, ArrayRef<int64_t> pack,
+                                   int64_t vectorDim, int64_t vectorWidth) {
   if (version != 1) // (C1)
     return emitError() << "expected schedule version 1, but got " << version;
   int64_t rank = 0;
@@ -52,6 +52,9 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expected 'vector_width' to be a power of two up to 64, but got " << vectorWidth;
   if (!llvm::is_contained({"contract", "rows", "elementwise", "copy"}, algorithm)) // (C7)
     return emitError() << "expected 'algorithm' to be contract, rows, elementwise or copy, but got '" << algorithm << "'";
+  for (auto [index, factor] : llvm::enumerate(pack))
+    if (factor < 0 || factor > 1 || (index > 0 && factor == pack[0])) // (C8)
+      return emitError() << "expected 'pack' to list 0 or 1 at most once, but got " << factor;
   return success();
 }
 
@@ -70,6 +73,7 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
   list("order", getOrder());
   list("register", getRegister_());
   list("unroll", getUnroll());
+  list("pack", getPack());
   if (getVectorDim() != -1)
     printer << ", vector_dim = " << getVectorDim();
   if (getVectorWidth() != 1)
@@ -80,7 +84,7 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
 Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   int64_t version = 1, vectorDim = -1, vectorWidth = 1;
   std::string algorithm;
-  SmallVector<int64_t> parallel, cache, order, registerTile, unroll;
+  SmallVector<int64_t> parallel, cache, order, registerTile, unroll, pack;
   llvm::SmallSet<StringRef, 8> seen;
   auto parseList = [&](SmallVector<int64_t> &values) {
     return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] { return parser.parseInteger(values.emplace_back()); });
@@ -110,13 +114,15 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
       return parseList(registerTile);
     if (key == "unroll")
       return parseList(unroll);
+    if (key == "pack")
+      return parseList(pack);
     return parser.emitError(loc) << "unknown field '" << key << "' of the schedule";
   };
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
   return parser.getChecked<ScheduleAttr>(loc, parser.getContext(), version, algorithm, parallel, cache, order, registerTile,
-                                         unroll, vectorDim, vectorWidth);
+                                         unroll, pack, vectorDim, vectorWidth);
 }
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,

@@ -31,6 +31,10 @@ Contraction::Contraction(TileContractOp op) : op(op), vectorDim(op.getVectorDim(
     vectorDim = -1;
     width = 1;
   }
+  for (unsigned factor = 0; factor < 2; ++factor)
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+      if (op.isReduction(dim) && op.getMaps()[factor].isFunctionOfDim(dim))
+        panelDims[factor].push_back(dim);
 }
 
 namespace {
@@ -65,6 +69,31 @@ public:
         order.push_back(dim);
   }
 
+  /// Makes the scratch memory of packed factors. A factor that moves with row dims cannot be packed by panels.
+  void makePanels() {
+    TileContractOp op = contraction.op;
+    if (contraction.vectorDim < 0 || contraction.isDot())
+      return;
+    for (int64_t factor : op.getPack()) {
+      AffineMap map = op.getMaps()[factor];
+      bool movesWithRows = false;
+      for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+        movesWithRows |= !op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim &&
+                         op.getRegisterTile(dim) > 1 && map.isFunctionOfDim(dim);
+      if (movesWithRows || !map.isFunctionOfDim(contraction.vectorDim))
+        continue;
+      SmallVector<OpFoldResult> sizes;
+      for (unsigned dim : contraction.panelDims[factor])
+        sizes.push_back(contraction.extents[dim]);
+      sizes.push_back(builder.getIndexAttr(getWhole(contraction.vectorDim)));
+      SmallVector<int64_t> shape;
+      SmallVector<Value> dynamic;
+      dispatchIndexOpFoldResults(sizes, dynamic, shape);
+      auto type = MemRefType::get(shape, getElementTypeOrSelf(op->getOperand(factor).getType()));
+      panels[factor] = memref::AllocOp::create(builder, loc, type, dynamic, builder.getI64IntegerAttr(64));
+    }
+  }
+
   void emit(unsigned depth = 0) {
     if (depth == order.size()) {
       emitMicroKernel(builder, contraction, tile);
@@ -80,9 +109,12 @@ public:
         builder.setInsertionPointToStart(loop.getBody());
         tile.base[dim] = loop.getInductionVar();
       }
-      if (lanes)
+      if (lanes) {
         tile.lanes = getLanes(piece, dim);
-      else
+        for (int64_t factor : contraction.op.getPack())
+          if (panels[factor])
+            emitPack(builder, contraction, tile, factor, tile.panels[factor] = panels[factor]);
+      } else
         tile.rows[dim] = piece.elements;
       emit(depth + 1);
     }
@@ -112,12 +144,18 @@ private:
     return lanes;
   }
 
+  /// The register tile of `dim`, whole vectors along the vector dim.
+  int64_t getWhole(unsigned dim) {
+    int64_t whole = contraction.op.getRegisterTile(dim);
+    if (static_cast<int64_t>(dim) != contraction.vectorDim)
+      return whole;
+    return std::max(contraction.width, whole / contraction.width * contraction.width);
+  }
+
   SmallVector<Piece> split(unsigned dim, unsigned depth) {
     TileContractOp op = contraction.op;
     bool lanes = static_cast<int64_t>(dim) == contraction.vectorDim;
-    int64_t whole = op.getRegisterTile(dim);
-    if (lanes)
-      whole = std::max(contraction.width, whole / contraction.width * contraction.width);
+    int64_t whole = getWhole(dim);
     SmallVector<Piece> pieces;
     if (auto extent = getConstantIntValue(contraction.extents[dim])) {
       int64_t mainEnd = *extent / whole * whole;
@@ -165,6 +203,7 @@ private:
   Location loc;
   SmallVector<unsigned> order;
   MicroTile tile;
+  Value panels[2];
 };
 
 class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {
@@ -188,7 +227,9 @@ class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {
       for (OpFoldResult &extent : contraction.extents)
         if (auto fixed = getConstantIntValue(extent))
           extent = builder.getIndexAttr(*fixed);
-      Loops(builder, contraction).emit();
+      Loops loops(builder, contraction);
+      loops.makePanels();
+      loops.emit();
       op.erase();
     }
   }

@@ -28,6 +28,9 @@ struct MicroTile {
   llvm::SmallVector<int64_t> rows;
   /// The vectors along the vector dim; a single lane where there is none.
   llvm::SmallVector<Lanes> lanes;
+  /// Per factor: the scratch memory that holds the panel of these lanes, indexed by `Contraction::panelDims` and then by the
+  /// offset along the vector dim; null where the factor is read in place.
+  mlir::Value panels[2];
 };
 
 /// The op with its maps as coefficients: coefficients[operand][operand dim][iteration dim].
@@ -44,7 +47,14 @@ struct Contraction {
   llvm::SmallVector<mlir::OpFoldResult> extents;
   int64_t vectorDim;
   int64_t width;
+  /// Per factor: the reduction dims it depends on, in order.
+  llvm::SmallVector<unsigned> panelDims[2];
 };
+
+/// Copies the panel of `factor` that belongs to the tile's lanes to `panel`. The tile's base has all parallel dims that
+/// the factor depends on.
+void emitPack(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor,
+              mlir::Value panel);
 
 /// Emits the sums, the epilogue and the stores of one tile.
 void emitMicroKernel(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile);

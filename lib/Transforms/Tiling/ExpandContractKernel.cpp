@@ -89,6 +89,7 @@ private:
         place[dim] = tile.base[dim];
   }
 
+  bool isPacked(unsigned number) { return number < 2 && tile.panels[number]; }
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
   Value add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
   Value scale(Value a, int64_t by) { return by == 1 ? a : builder.createOrFold<arith::MulIOp>(loc, a, constant(by)); }
@@ -96,6 +97,12 @@ private:
   /// The index of each dim of operand `number` at `place`, without constant offsets.
   SmallVector<Value> getBase(unsigned number) {
     SmallVector<Value> indices;
+    if (isPacked(number)) {
+      for (unsigned dim : contraction.panelDims[number])
+        indices.push_back(place[dim] ? place[dim] : constant(0));
+      indices.push_back(constant(0));
+      return indices;
+    }
     for (ArrayRef<int64_t> coefficients : contraction.coefficients[number]) {
       Value index;
       for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
@@ -112,6 +119,12 @@ private:
   /// Constant offset per dim of operand `number` for these offsets per iteration dim.
   Key getOffsets(unsigned number, const Key &row, const Key &tap, int64_t lane) {
     Key offsets;
+    if (isPacked(number)) {
+      for (unsigned dim : contraction.panelDims[number])
+        offsets.push_back(tap.empty() ? 0 : tap[dim]);
+      offsets.push_back(lane);
+      return offsets;
+    }
     for (ArrayRef<int64_t> coefficients : contraction.coefficients[number]) {
       int64_t offset = 0;
       for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
@@ -126,6 +139,11 @@ private:
 
   Key getSteps(unsigned number) {
     Key steps;
+    if (isPacked(number)) {
+      steps.assign(contraction.panelDims[number].size() + 1, 0);
+      steps.back() = 1;
+      return steps;
+    }
     for (ArrayRef<int64_t> coefficients : contraction.coefficients[number])
       steps.push_back(contraction.vectorDim < 0 ? 0 : coefficients[contraction.vectorDim]);
     return steps;
@@ -299,9 +317,13 @@ private:
     auto [entry, isNew] = known.try_emplace({offsets, alongLanes ? laneNumber : static_cast<unsigned>(width)}, Value());
     if (!isNew)
       return entry->second;
-    Value memref = op->getOperand(number);
+    Value memref = isPacked(number) ? tile.panels[number] : op->getOperand(number);
     SmallVector<Value> indices = getIndices(base, offsets);
     Value value;
+    if (isPacked(number)) { // a panel is as wide as its vectors
+      value = extend(loadVector(builder, loc, memref, indices, steps, width));
+      return entry->second = value;
+    }
     if (alongLanes)
       value = extend(loadVector(builder, loc, memref, indices, steps, width, contraction.isDot() ? dotCount : lanes.count));
     else

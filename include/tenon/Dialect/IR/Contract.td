@@ -36,9 +36,12 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
       `vector_dim`); `vector_dim` is -1 or a dim; `unroll` lists reduction dims.
     - (C9) `tails` is empty or has one entry per iterator, from -1 to less than the register tile.
 
-    `register_`, `vector_dim`, `vector_width`, `unroll` and `tails` say how the op is expanded, not what it computes.
+    - (C10) `pack` lists factors, 0 for lhs and 1 for rhs, each at most once; it needs a parallel `vector_dim`.
+
+    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails` and `pack` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
-    the extent of dim d modulo its register tile is 0 or that number; -1 promises nothing. `ext` is signed for integers.
+    the extent of dim d modulo its register tile is 0 or that number; -1 promises nothing. A factor in `pack` is copied,
+    one panel of the vector dim's register tile at a time, to scratch memory where the panel's elements are neighbours. `ext` is signed for integers.
 
     Example:
     ```mlir
@@ -54,7 +57,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<I64Attr, "-1">:$vector_dim,
     DefaultValuedAttr<I64Attr, "1">:$vector_width,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$unroll,
-    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails);
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{

@@ -1,0 +1,162 @@
+//===- ExpandContractPack.cpp - copies of one factor's panel --------------------------===//
+//
+// A panel is as wide as the vector dim's register tile and holds the factor's elements in the order in which the
+// micro-kernel reads them: rows far apart would fight for the same cache sets, and a factor that is contiguous
+// along a reduction dim is transposed on the way, block by block in registers.
+//
+//===----------------------------------------------------------------------===//
+#include "ExpandContract.h"
+#include "tenon/Transforms/Tiling/VectorMemory.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::contract;
+
+namespace {
+
+class Packer {
+public:
+  Packer(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor, Value panel)
+      : builder(builder), contraction(contraction), tile(tile), factor(factor), panel(panel),
+        source(contraction.op->getOperand(factor)), loc(contraction.op.getLoc()) {}
+
+  void run() {
+    place.assign(tile.base.begin(), tile.base.end());
+    // A reduction dim that is unit-stride in the factor, alone in the last index: blocks are transposed along it.
+    ArrayRef<int64_t> last = contraction.coefficients[factor].back();
+    for (unsigned dim : contraction.panelDims[factor])
+      if (last[dim] == 1 && last[contraction.vectorDim] == 0 && canTranspose(dim))
+        along = dim;
+    emitLoops(0);
+  }
+
+private:
+  /// Blocks need vectors of one width, whose lanes all exist.
+  bool canTranspose(unsigned dim) {
+    SmallVector<int64_t> steps = getSteps(dim);
+    return isContiguous(source, steps) && llvm::isPowerOf2_64(contraction.width) && !getElementTypeOrSelf(source).isInteger(1) &&
+           llvm::all_of(tile.lanes, [&](const Lanes &lanes) {
+             return lanes.width == contraction.width && (!lanes.count || getConstantIntValue(lanes.count));
+           });
+  }
+
+  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+  Value add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
+
+  SmallVector<int64_t> getSteps(unsigned dim) {
+    SmallVector<int64_t> steps;
+    for (ArrayRef<int64_t> coefficients : contraction.coefficients[factor])
+      steps.push_back(coefficients[dim]);
+    return steps;
+  }
+
+  /// Where in the factor: the loops' places plus `lane` along the vector dim.
+  SmallVector<Value> getSource(int64_t lane) {
+    SmallVector<Value> indices;
+    for (ArrayRef<int64_t> coefficients : contraction.coefficients[factor]) {
+      Value index = constant(coefficients[contraction.vectorDim] * lane);
+      for (auto [dim, coefficient] : llvm::enumerate(coefficients))
+        if (coefficient != 0 && place[dim])
+          index = add(builder.createOrFold<arith::MulIOp>(loc, place[dim], constant(coefficient)), index);
+      indices.push_back(index);
+    }
+    return indices;
+  }
+
+  SmallVector<Value> getTarget(int64_t lane, int64_t step) {
+    SmallVector<Value> indices;
+    for (unsigned dim : contraction.panelDims[factor])
+      indices.push_back(along && dim == *along ? add(place[dim], constant(step)) : place[dim]);
+    indices.push_back(constant(lane));
+    return indices;
+  }
+
+  SmallVector<int64_t> getPanelSteps() {
+    SmallVector<int64_t> steps(contraction.panelDims[factor].size() + 1, 0);
+    steps.back() = 1;
+    return steps;
+  }
+
+  void emitLoops(unsigned depth) {
+    ArrayRef<unsigned> dims = contraction.panelDims[factor];
+    if (depth == dims.size())
+      return along ? emitBlock(contraction.width) : emitRow();
+    unsigned dim = dims[depth];
+    Value end = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+    auto loop = [&](Value from, Value to, int64_t step, function_ref<void()> body) {
+      auto op = scf::ForOp::create(builder, loc, from, to, constant(step));
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(op.getBody());
+      place[dim] = op.getInductionVar();
+      body();
+      place[dim] = Value();
+    };
+    if (!along || dim != *along)
+      return loop(constant(0), end, 1, [&] { emitLoops(depth + 1); });
+    Value rest = arith::RemUIOp::create(builder, loc, end, constant(contraction.width));
+    Value mainEnd = arith::SubIOp::create(builder, loc, end, rest);
+    loop(constant(0), mainEnd, contraction.width, [&] { emitLoops(depth + 1); });
+    std::optional<unsigned> transposed = std::exchange(along, std::nullopt);
+    loop(mainEnd, end, 1, [&] { emitLoops(depth + 1); });
+    along = transposed;
+  }
+
+  void emitRow() {
+    for (const Lanes &lanes : tile.lanes) {
+      Value row = loadVector(builder, loc, source, getSource(lanes.offset), getSteps(contraction.vectorDim), lanes.width, lanes.count);
+      storeVector(builder, loc, row, panel, getTarget(lanes.offset, 0), getPanelSteps());
+    }
+  }
+
+  /// width x width elements: loaded along the reduction dim, stored along the lanes.
+  void emitBlock(int64_t width) {
+    for (const Lanes &lanes : tile.lanes) {
+      int64_t count = lanes.count ? *getConstantIntValue(lanes.count) : width;
+      SmallVector<Value> rows;
+      for (int64_t lane = 0; lane < width; ++lane) {
+        if (lane >= count) {
+          rows.push_back(rows.front());
+          continue;
+        }
+        rows.push_back(loadVector(builder, loc, source, getSource(lanes.offset + lane), getSteps(*along), width));
+      }
+      // Stage by stage, blocks of `half` elements change places between rows that are `half` apart.
+      for (int64_t half = 1; half < width; half *= 2) {
+        SmallVector<int64_t> low, high;
+        for (int64_t lane = 0; lane < width; ++lane) {
+          bool upper = lane & half;
+          low.push_back(upper ? width + lane - half : lane);
+          high.push_back(upper ? width + lane : lane + half);
+        }
+        for (int64_t row = 0; row < width; ++row) {
+          if (row & half)
+            continue;
+          Value a = rows[row], b = rows[row + half];
+          rows[row] = vector::ShuffleOp::create(builder, loc, a, b, low);
+          rows[row + half] = vector::ShuffleOp::create(builder, loc, a, b, high);
+        }
+      }
+      for (int64_t step = 0; step < width; ++step)
+        storeVector(builder, loc, rows[step], panel, getTarget(lanes.offset, step), getPanelSteps());
+    }
+  }
+
+  OpBuilder &builder;
+  const Contraction &contraction;
+  const MicroTile &tile;
+  unsigned factor;
+  Value panel, source;
+  Location loc;
+  SmallVector<Value> place;
+  std::optional<unsigned> along;
+};
+
+} // namespace
+
+void contract::emitPack(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor, Value panel) {
+  Packer(builder, contraction, tile, factor, panel).run();
+}
