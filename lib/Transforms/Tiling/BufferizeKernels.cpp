@@ -76,8 +76,6 @@ class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKerne
     OpPassManager cleanup("func.func");
     cleanup.addPass(createCSEPass());
     cleanup.addPass(createCanonicalizerPass());
-    cleanup.addPass(createCSEPass());
-    cleanup.addPass(createCanonicalizerPass());
     for (auto kernel : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (!kernel->hasAttr(tenon::kKernelAttr) || kernel.isExternal())
         continue;
@@ -90,7 +88,10 @@ class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKerne
       }
       if (failed(bufferize(kernel)) || failed(runPipeline(cleanup, kernel)))
         return signalPassFailure();
+      // Equal views become one value, so that the copies between them show; what only served those goes with them.
       eraseSelfCopies(kernel);
+      if (failed(runPipeline(cleanup, kernel)))
+        return signalPassFailure();
     }
   }
 
@@ -112,10 +113,8 @@ class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKerne
 
   static void eraseSelfCopies(func::FuncOp kernel) {
     kernel.walk([](memref::CopyOp copy) {
-      auto source = cast<MemRefType>(copy.getSource().getType()), target = cast<MemRefType>(copy.getTarget().getType());
-      bool whole = source.getLayout().isIdentity() && target.getLayout().isIdentity() &&
-                   source.getNumDynamicDims() == 0 && target.getNumDynamicDims() == 0;
-      if (copy.getSource() == copy.getTarget() || (whole && getRoot(copy.getSource()) == getRoot(copy.getTarget())))
+      // Reshapes show all bytes of their root in the same order.
+      if (getRoot(copy.getSource()) == getRoot(copy.getTarget()))
         copy.erase();
     });
   }
