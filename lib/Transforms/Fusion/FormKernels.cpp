@@ -159,6 +159,9 @@ private:
       if (!producer.getMatchingIndexingMap(&init).isProjectedPermutation() ||
           (producer.payloadUsesValueFromOperand(&init) && !init.get().getDefiningOp<linalg::FillOp>()))
         return false;
+    SmallVector<Operation *> chain;
+    if (isEpilogueStep(producer) && findContraction(producer, chain))
+      return remarkLeftOut(producer, "it is the epilogue of a contraction"), false;
     // The rows that survive: those that every passed value has as a dim.
     size_t count = loopsOf[root].size();
     SmallVector<int64_t> loops(count, -1);

@@ -374,8 +374,12 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
   // Destinations. Results that are scalars leave the kernel in a tensor of rank 0.
   rewriter.setInsertionPoint(root);
   SmallVector<OpOperand *> entries;
+  SmallVector<OpResult> results;
   for (OpResult result : root->getResults()) {
     OpOperand *destination = nullptr;
+    if (!isa<RankedTensorType>(result.getType()) && result.use_empty())
+      continue;
+    results.push_back(result);
     if (isa<RankedTensorType>(result.getType())) {
       destination = findDestination(result);
       // One destination serves one result.
@@ -424,7 +428,7 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
     yielded.push_back(moved);
   } else {
     cloneMember(root);
-    for (auto [result, init, destination] : llvm::zip(root->getResults(), initArguments, entries)) {
+    for (auto [result, init, destination] : llvm::zip(results, initArguments, entries)) {
       Value inner = mapping.lookup(result);
       if (isa<RankedTensorType>(result.getType())) {
         if (!destination)
@@ -445,17 +449,16 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
   kernel->setAttr("tenon.algorithm", rewriter.getStringAttr(algorithm));
   kernel->setAttr("tenon.nodes", rewriter.getArrayAttr(SmallVector<Attribute>(nodes.begin(), nodes.end())));
 
-  SmallVector<Value> replacements;
-  for (auto [result, kernelResult] : llvm::zip(root->getResults(), kernel.getResults())) {
+  for (auto [result, kernelResult] : llvm::zip(results, kernel.getResults())) {
     Value value = kernelResult;
     if (!isa<RankedTensorType>(result.getType())) {
       value = tensor::ExtractOp::create(rewriter, loc, value, ValueRange());
       if (result.getType().isIndex())
         value = arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(), value);
     }
-    replacements.push_back(value);
+    rewriter.replaceAllUsesWith(result, value);
   }
-  rewriter.replaceOp(root, replacements);
+  rewriter.eraseOp(root);
   for (Operation *member : llvm::reverse(members))
     if (member != root)
       rewriter.eraseOp(member);
