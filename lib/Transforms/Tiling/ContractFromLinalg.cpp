@@ -1,0 +1,209 @@
+//===- ContractFromLinalg.cpp - linalg contraction and epilogue to one tenon.tile_contract ---===//
+//
+// Only the form changes here: which ops share a kernel was decided by kernel formation.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Analysis/LinalgKind.h"
+#include "tenon/Dialect/IR/LinearMaps.h"
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace tenon {
+#define GEN_PASS_DEF_TOTILECONTRACT
+#include "tenon/Transforms/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+
+namespace {
+
+/// The factors of a sum of products, as operands of the linalg op.
+struct Factors {
+  OpOperand *left = nullptr, *right = nullptr;
+};
+
+/// The operand whose element `value` is, through widening casts.
+OpOperand *getFactor(linalg::LinalgOp op, Value value) {
+  while (Operation *cast = value.getDefiningOp()) {
+    if (!isa<arith::ExtFOp, arith::ExtSIOp>(cast) || cast->getBlock() != op.getBlock())
+      return nullptr;
+    value = cast->getOperand(0);
+  }
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || argument.getOwner() != op.getBlock() || argument.getArgNumber() >= static_cast<unsigned>(op.getNumDpsInputs()))
+    return nullptr;
+  return op.getMatchingOpOperand(argument);
+}
+
+/// yield (out + ext(a) * ext(b)), in either order.
+std::optional<Factors> matchSumOfProducts(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() == 0 || op.getNumDpsInits() != 1 || op->getNumResults() != 1)
+    return std::nullopt;
+  Block *body = op.getBlock();
+  Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
+  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum))
+    return std::nullopt;
+  Value out = body->getArguments().back();
+  if (sum->getOperand(0) != out && sum->getOperand(1) != out)
+    return std::nullopt;
+  Value term = sum->getOperand(0) == out ? sum->getOperand(1) : sum->getOperand(0);
+  Operation *product = term.getDefiningOp();
+  if (!product || !isa<arith::MulFOp, arith::MulIOp>(product))
+    return std::nullopt;
+  Factors factors{getFactor(op, product->getOperand(0)), getFactor(op, product->getOperand(1))};
+  if (!factors.left || !factors.right)
+    return std::nullopt;
+  for (AffineMap map : op.getIndexingMapsArray())
+    if (!getLinearCoefficients(map))
+      return std::nullopt;
+  AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  if (!outMap.isProjectedPermutation() || outMap.getNumResults() != op.getNumParallelLoops())
+    return std::nullopt;
+  return factors;
+}
+
+/// Collects a contraction and the chain of its epilogues, and builds the op.
+class Builder {
+public:
+  Builder(IRRewriter &rewriter, linalg::LinalgOp contraction, Factors factors)
+      : rewriter(rewriter), contraction(contraction), factors(factors), last(contraction),
+        outMap(contraction.getMatchingIndexingMap(contraction.getDpsInitOperand(0))) {
+    epilogue = new Block();
+    Type element = getElementTypeOrSelf(contraction->getResult(0).getType());
+    value = epilogue->addArgument(element, contraction.getLoc());
+    rewriter.setInsertionPointToEnd(epilogue);
+    OpOperand *init = contraction.getDpsInitOperand(0);
+    if (!isZeroFilled(init->get())) { // what the sum started from is added at the end
+      Value start = addExtra(init->get(), outMap);
+      value = isa<FloatType>(element) ? arith::AddFOp::create(rewriter, contraction.getLoc(), value, start).getResult()
+                                      : arith::AddIOp::create(rewriter, contraction.getLoc(), value, start).getResult();
+    }
+  }
+
+  /// Takes up the only consumer where it is an epilogue; false when there is none.
+  bool takeConsumer() {
+    Value result = last->getResult(0);
+    auto users = llvm::SmallSetVector<Operation *, 2>(result.user_begin(), result.user_end());
+    if (users.size() != 1)
+      return false;
+    auto op = dyn_cast<linalg::LinalgOp>(users.front());
+    if (!op || op->getNumResults() != 1 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 || op.hasIndexSemantics() ||
+        op->getBlock() != last->getBlock())
+      return false;
+    // Loops of the consumer in terms of the contraction's, by the map through which it reads the result.
+    SmallVector<AffineExpr> loops;
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (operand.get() != result)
+        continue;
+      AffineMap map = op.getMatchingIndexingMap(&operand);
+      if (!map.isPermutation() || op.isDpsInit(&operand))
+        return false;
+      SmallVector<AffineExpr> found(op.getNumLoops());
+      for (auto [position, expr] : llvm::enumerate(map.getResults()))
+        found[cast<AffineDimExpr>(expr).getPosition()] = outMap.getResult(position);
+      if (!loops.empty() && loops != found)
+        return false;
+      loops = found;
+    }
+    auto translate = [&](OpOperand &operand) {
+      return op.getMatchingIndexingMap(&operand).replaceDimsAndSymbols(loops, {}, contraction.getNumLoops(), 0);
+    };
+    for (OpOperand &operand : op->getOpOperands())
+      if (isa<ShapedType>(operand.get().getType()) && !getLinearCoefficients(translate(operand)))
+        return false;
+    AffineMap nextOut = translate(*op.getDpsInitOperand(0));
+    if (!nextOut.isProjectedPermutation() || nextOut.getNumResults() != outMap.getNumResults())
+      return false;
+    for (Operation &inner : op.getBlock()->without_terminator())
+      if (inner.getNumRegions() != 0 || !isMemoryEffectFree(&inner) || isa<tensor::ExtractOp>(inner))
+        return false;
+
+    rewriter.setInsertionPointToEnd(epilogue);
+    IRMapping mapping;
+    for (OpOperand &operand : op->getOpOperands()) {
+      BlockArgument argument = op.getMatchingBlockArgument(&operand);
+      if (operand.get() == result)
+        mapping.map(argument, value);
+      else if (!isa<ShapedType>(operand.get().getType()))
+        mapping.map(argument, operand.get());
+      else if (op.payloadUsesValueFromOperand(&operand))
+        mapping.map(argument, addExtra(operand.get(), translate(operand)));
+    }
+    for (Operation &inner : op.getBlock()->without_terminator())
+      rewriter.clone(inner, mapping);
+    value = mapping.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
+    outMap = nextOut;
+    last = op;
+    return true;
+  }
+
+  void finish() {
+    rewriter.setInsertionPointToEnd(epilogue);
+    YieldOp::create(rewriter, contraction.getLoc(), value);
+    SmallVector<AffineMap> maps{contraction.getMatchingIndexingMap(factors.left), contraction.getMatchingIndexingMap(factors.right)};
+    llvm::append_range(maps, extraMaps);
+    maps.push_back(outMap);
+    SmallVector<Attribute> iterators;
+    for (utils::IteratorType iterator : contraction.getIteratorTypesArray())
+      iterators.push_back(rewriter.getStringAttr(utils::stringifyIteratorType(iterator)));
+    Value out = last.getDpsInitOperand(0)->get();
+    if (auto fill = out.getDefiningOp<linalg::FillOp>()) // only its shape counts
+      out = fill.getOutputs()[0];
+    rewriter.setInsertionPoint(last);
+    SmallVector<Location> locations{contraction.getLoc()};
+    if (last != contraction)
+      locations.push_back(last.getLoc());
+    auto op = TileContractOp::create(rewriter, rewriter.getFusedLoc(locations), out.getType(), factors.left->get(), factors.right->get(), extras, out,
+                                     rewriter.getAffineMapArrayAttr(maps), rewriter.getArrayAttr(iterators));
+    op.getEpilogue().push_back(epilogue);
+    rewriter.replaceOp(last, op.getResult());
+  }
+
+private:
+  Value addExtra(Value tensor, AffineMap map) {
+    extras.push_back(tensor);
+    extraMaps.push_back(map);
+    return epilogue->addArgument(getElementTypeOrSelf(tensor.getType()), contraction.getLoc());
+  }
+
+  IRRewriter &rewriter;
+  linalg::LinalgOp contraction;
+  Factors factors;
+  linalg::LinalgOp last;
+  AffineMap outMap;
+  Block *epilogue;
+  Value value;
+  SmallVector<Value> extras;
+  SmallVector<AffineMap> extraMaps;
+};
+
+class ToTileContract : public tenon::impl::ToTileContractBase<ToTileContract> {
+  void runOnOperation() override {
+    for (auto kernel : getOperation().getOps<func::FuncOp>()) {
+      if (!kernel->hasAttr(kKernelAttr))
+        continue;
+      SmallVector<linalg::LinalgOp> ops(kernel.getBody().getOps<linalg::LinalgOp>());
+      IRRewriter rewriter(&getContext());
+      for (linalg::LinalgOp op : ops) {
+        std::optional<Factors> factors = matchSumOfProducts(op);
+        if (!factors)
+          continue;
+        Builder builder(rewriter, op, *factors);
+        while (builder.takeConsumer())
+          ;
+        builder.finish();
+        break; // one contraction is a kernel's root; others were left to other kernels
+      }
+      // What only fed the former ops.
+      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(kernel.getBody().front())))
+        if (isOpTriviallyDead(&op))
+          rewriter.eraseOp(&op);
+    }
+  }
+};
+
+} // namespace
