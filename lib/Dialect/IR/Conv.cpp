@@ -432,6 +432,9 @@ LogicalResult ResizeOp::verify() {
     return emitOpError("expected a float or an integer of at least 8 bits, or i1 with 'nearest', but got ") << element;
   if (getAntialias() && getMode() == ResizeMode::nearest) // (C6)
     return emitOpError("expected 'antialias' only with 'linear' or 'cubic', but got 'nearest'");
+  for (int64_t i = 0; i < rank; ++i)
+    if (input.getDimSize(i) == 0 && !result.isDynamicDim(i) && result.getDimSize(i) != 0) // (C7)
+      return emitOpError("expected an empty result along dim ") << i << " as the input is empty, but got " << result.getDimSize(i);
   return success();
 }
 

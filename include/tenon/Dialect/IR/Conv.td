@@ -134,19 +134,20 @@ def Tenon_ResizeOp : Tenon_Op<"resize", [Pure, DeclareOpInterfaceMethods<ReifyRa
     input coordinate; it need not be the quotient of the sizes), or is empty: then the quotient of result and input size. `roi`, for
     `crop_and_resize`, is the starts and then the ends. Sizes of the result that are dynamic come as `sizes`; a negative one counts as 0.
 
+      L = scale * D, the result's size O before rounding (O where `scales` is empty)
       i = (o + 0.5) / scale - 0.5                                           half_pixel
-      i = half_pixel + (D / 2) * (1 - O / (scale * D))                      half_pixel_symmetric
+      i = half_pixel + (D / 2) * (1 - O / L)                                half_pixel_symmetric
       i = O > 1 ? half_pixel : 0                                            pytorch_half_pixel
-      i = O > 1 ? o * (D - 1) / (O - 1) : 0                                 align_corners
+      i = L == 1 ? 0 : o * (D - 1) / (L - 1)                                align_corners
       i = o / scale                                                         asymmetric
-      i = O > 1 ? start * (D - 1) + o * (end - start) * (D - 1) / (O - 1)
-                : 0.5 * (start + end) * (D - 1)                             crop_and_resize
+      i = L == 1 ? 0.5 * (start + end) * (D - 1)
+                 : start * (D - 1) + o * (end - start) * (D - 1) / (L - 1)  crop_and_resize
 
     `nearest` rounds i by `rounding` and clamps it to the input. `linear` weighs the two neighbours of i, `cubic` the four (Keys'
     kernel with `cubic_coefficient`); neighbours outside are the nearest inside, or with `exclude_outside` get weight 0 and the
     others are scaled to sum 1. `antialias` widens the kernels by 1/scale where the scale is below 1 and normalises the weights.
-    `crop_and_resize` gives `extrapolation_value` where i is outside [0, D-1]. Coordinates are computed in f32, results are rounded towards
-    zero and saturated for integers.
+    `crop_and_resize` gives `extrapolation_value` where i is outside [0, D-1] along any dim. Coordinates are computed in f32,
+    values in f32 (f64 for f64 and integers of 32 bits and more); for integers they are rounded towards zero and saturated.
 
     - (C1) input and result have the same rank and element type.
     - (C2) `scales` is empty or has one entry per dim, all positive and finite.
@@ -154,6 +155,7 @@ def Tenon_ResizeOp : Tenon_Op<"resize", [Pure, DeclareOpInterfaceMethods<ReifyRa
     - (C4) there is one operand in `sizes` per dynamic dim of the result.
     - (C5) the element type is a float or an integer of at least 8 bits, and with `nearest` also i1.
     - (C6) `antialias` comes with `linear` or `cubic` only.
+    - (C7) a result dim is empty where the input's is.
 
     Example:
     ```mlir

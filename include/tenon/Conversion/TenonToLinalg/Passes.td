@@ -1,0 +1,37 @@
+//===- Passes.td - op families to linalg --------------------------------------------===//
+#ifndef TENON_CONVERSION_TENONTOLINALG_PASSES
+#define TENON_CONVERSION_TENONTOLINALG_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertConvToLinalg : Pass<"tenon-convert-conv-to-linalg", "::mlir::func::FuncOp"> {
+  let summary = "turn convolutions, pools and resizes into linalg";
+  let description = [{
+    A `tenon.conv` becomes a contraction with linear indexing maps over a padded copy of its input (if it has pads), with bias
+    and truncation as an element-wise consumer. Filters of one tap make plain matmuls. Where the innermost spatial dim has a
+    stride, the copy is split by phase, so that the contraction still reads unit-stride. A
+    transposed convolution computes all output phases as channels of an ordinary one and interleaves them. Pools
+    of few taps become an element-wise op over shifted slices, others a windowed reduction. Resizes gather with
+    positions and weights tabulated per dim, one dim after the other.
+
+    Before:
+    ```mlir
+    %y = tenon.conv %x, %w strides [1] dilations [1] pads [1, 1] groups 1
+        : tensor<1x4x8xf32>, tensor<8x4x3xf32> -> tensor<1x8x8xf32>
+    ```
+    After:
+    ```mlir
+    %p = tensor.pad %x low[0, 0, 1] high[0, 0, 1] { ... }
+    %c = tensor.collapse_shape %p [[0, 1], [2]] : tensor<1x4x10xf32> into tensor<4x10xf32>
+    %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x8xf32>) -> tensor<8x8xf32>
+    %a = linalg.generic {indexing_maps = [(f, o, c, k) -> (f, c, k), (f, o, c, k) -> (c, o + k), (f, o, c, k) -> (f, o)],
+                         iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+         ins(%w, %c : tensor<8x4x3xf32>, tensor<4x10xf32>) outs(%z : tensor<8x8xf32>) { mulf, addf }
+    %y = tensor.expand_shape %a [[0, 1], [2]] output_shape [1, 8, 8]
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+#endif // TENON_CONVERSION_TENONTOLINALG_PASSES
