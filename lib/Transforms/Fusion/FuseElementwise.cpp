@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "FuseElementwise.h"
 #include "tenon/Analysis/LinalgKind.h"
+#include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 
@@ -31,6 +32,21 @@ unsigned countLargeInputs(linalg::GenericOp op) {
   return llvm::count_if(op.getDpsInputOperands(), [&](OpOperand *input) {
     return op.getMatchingIndexingMap(input).getNumResults() == op.getNumLoops();
   });
+}
+
+/// Whether `value` depends on weights and constants alone: it is computed at load time, so merging it would be a loss.
+bool isLoadTimeConstant(Value value, unsigned depth = 8) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth == 0)
+    return false;
+  if (isa<LoadWeightOp>(op))
+    return true;
+  if (isa<arith::ConstantOp>(op))
+    return isa<RankedTensorType>(value.getType());
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return generic.getNumDpsInputs() > 0 && classify(generic) != LinalgKind::Gather &&
+           llvm::all_of(generic.getDpsInputs(), [&](Value input) { return isLoadTimeConstant(input, depth - 1); });
+  return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op) && isLoadTimeConstant(op->getOperand(0), depth - 1);
 }
 
 struct MergeProducer : OpRewritePattern<linalg::GenericOp> {
@@ -61,6 +77,9 @@ struct MergeProducer : OpRewritePattern<linalg::GenericOp> {
     bool cheap = kind == LinalgKind::Elementwise && cost <= 1 && producer.getNumDpsInputs() <= 1;
     if (!once && !(cheap && map.isProjectedPermutation()))
       return rewriter.notifyMatchFailure(consumer, "the consumer would evaluate its producer many times");
+
+    if (isLoadTimeConstant(producer->getResult(0)) && !isLoadTimeConstant(consumer->getResult(0)))
+      return rewriter.notifyMatchFailure(consumer, "its producer is computed at load time");
 
     // An epilogue stays with its contraction, unless the whole merged op can.
     if (isEpilogue(producer) && !(map.isIdentity() && consumer.getNumReductionLoops() == 0 &&

@@ -91,6 +91,11 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
   bool isConstant(Operation *op) {
     if (!isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>() || op->getNumResults() == 0 || !isa<func::FuncOp>(op->getParentOp()))
       return false;
+    if (auto load = dyn_cast<LoadWeightOp>(op)) {
+      // What the initializer makes cannot be read by it.
+      auto weight = getOperation().lookupSymbol<WeightOp>(load.getWeight());
+      return weight && !weight.getArchive().starts_with("init:");
+    }
     bool all = true;
     op->walk([&](Operation *inner) {
       if (!isMemoryEffectFree(inner))
