@@ -1,0 +1,24 @@
+//===- Schedule.h - default schedules, and the check of given ones -------------------------===//
+#pragma once
+#include "mlir/Support/LLVM.h"
+
+namespace mlir::func {
+class FuncOp;
+}
+
+namespace tenon {
+class ScheduleAttr;
+class TargetAttr;
+class TileContractOp;
+
+/// The schedule of a contraction for `target`: which dim the vectors run along, the register tile, what is packed, and the
+/// units of parallel work. A small model of loads and multiply-adds per tile picks the best of the possible tiles.
+ScheduleAttr getDefaultSchedule(TileContractOp op, TargetAttr target);
+
+/// The schedule of any kernel function.
+ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target);
+
+/// Whether `schedule` can be obeyed for `kernel` on `target`; an error at the kernel says why not.
+llvm::LogicalResult verifySchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target);
+
+} // namespace tenon

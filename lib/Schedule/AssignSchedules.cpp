@@ -1,0 +1,122 @@
+//===- AssignSchedules.cpp - a schedule on each kernel ----------------------------------------===//
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Schedule/Passes.h"
+#include "tenon/Schedule/Schedule.h"
+#include "tenon/Schedule/Target.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tenon {
+#define GEN_PASS_DEF_ASSIGNSCHEDULES
+#include "tenon/Schedule/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+
+/// The lowering family of a kernel: by its root, or as kernel formation named it.
+static StringRef getAlgorithm(func::FuncOp kernel) {
+  if (!kernel.getBody().getOps<TileContractOp>().empty())
+    return "contract";
+  if (auto formed = kernel->getAttrOfType<StringAttr>("tenon.algorithm"))
+    if (llvm::is_contained({"rows", "elementwise", "copy"}, formed.getValue()))
+      return formed.getValue();
+  bool reduces = false, computes = false;
+  kernel.walk([&](linalg::LinalgOp op) {
+    reduces |= op.getNumReductionLoops() > 0;
+    computes |= !isa<linalg::TransposeOp, linalg::CopyOp, linalg::FillOp>(op.getOperation());
+  });
+  kernel.walk([&](linalg::SoftmaxOp) { reduces = true; });
+  return reduces ? "rows" : computes ? "elementwise" : "copy";
+}
+
+/// The widest float that the kernel computes with decides how many elements a vector has; f32 where there is none.
+static Type getVectorElement(func::FuncOp kernel) {
+  Type widest = Float32Type::get(kernel.getContext());
+  kernel.walk([&](linalg::LinalgOp op) {
+    for (Type type : op->getResultTypes())
+      if (getElementTypeOrSelf(type).isF64())
+        widest = getElementTypeOrSelf(type);
+  });
+  return widest;
+}
+
+ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target) {
+  for (auto op : kernel.getBody().getOps<TileContractOp>())
+    return getDefaultSchedule(op, target);
+  return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, /*vectorDim=*/-1,
+                           target.getVectorElements(getVectorElement(kernel)));
+}
+
+LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target) {
+  StringRef algorithm = getAlgorithm(kernel);
+  bool contract = algorithm == "contract";
+  if (contract != (schedule.getAlgorithm() == "contract"))
+    return kernel.emitError("expected a schedule with algorithm '") << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
+  if (!contract)
+    return success();
+  TileContractOp op = *kernel.getBody().getOps<TileContractOp>().begin();
+  int64_t loops = op.getNumLoops();
+  for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache(), schedule.getRegister_()})
+    if (!tiles.empty() && static_cast<int64_t>(tiles.size()) != loops)
+      return kernel.emitError("expected tile lists of the schedule to have ") << loops << " entries, but got " << tiles.size();
+  for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
+    for (auto [dim, tile] : llvm::enumerate(tiles))
+      if (tile != 0 && op.isReduction(dim))
+        return kernel.emitError("expected reduction dim ") << dim << " not to be tiled outside of registers, but got tile " << tile;
+  for (int64_t dim : schedule.getUnroll())
+    if (dim >= loops || !op.isReduction(dim))
+      return kernel.emitError("expected 'unroll' of the schedule to list reduction dims, but got ") << dim;
+  int64_t vectorDim = schedule.getVectorDim();
+  if (vectorDim >= loops)
+    return kernel.emitError("expected 'vector_dim' of the schedule below ") << loops << ", but got " << vectorDim;
+  int64_t registers = 1;
+  for (auto [dim, tile] : llvm::enumerate(schedule.getRegister_())) {
+    if (static_cast<int64_t>(dim) == vectorDim) {
+      registers *= std::max<int64_t>(1, llvm::divideCeil(tile, schedule.getVectorWidth()));
+      continue;
+    }
+    if (op.isReduction(dim) && tile > 1)
+      return kernel.emitError("expected register tile 1 for reduction dim ") << dim << ", but got " << tile;
+    registers *= std::max<int64_t>(1, tile);
+  }
+  // More accumulators than registers would live in memory; four times as many are no schedule but an accident.
+  if (registers > 4 * target.getVectorRegisters())
+    return kernel.emitError("expected a register tile of at most ")
+           << 4 * target.getVectorRegisters() << " vectors, but got " << registers;
+  if (!schedule.getPack().empty() && (vectorDim < 0 || op.isReduction(vectorDim)))
+    return kernel.emitError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
+  return success();
+}
+
+namespace {
+
+class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto target = module->getAttrOfType<TargetAttr>(kTargetAttr);
+    if (!target)
+      target = lookupTarget(&getContext(), "host");
+    if (!target) {
+      module.emitError("unknown target");
+      return signalPassFailure();
+    }
+    bool failedAny = false;
+    for (auto kernel : module.getOps<func::FuncOp>()) {
+      if (!kernel->hasAttr(kKernelAttr) || kernel.isExternal())
+        continue;
+      if (auto given = kernel->getAttr(kScheduleAttr)) {
+        auto schedule = dyn_cast<ScheduleAttr>(given);
+        if (!schedule)
+          kernel.emitError("expected '") << kScheduleAttr << "' to be a #tenon.schedule, but got " << given;
+        failedAny |= !schedule || failed(verifySchedule(kernel, schedule, target));
+        continue;
+      }
+      kernel->setAttr(kScheduleAttr, getDefaultSchedule(kernel, target));
+    }
+    if (failedAny)
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,328 @@
+//===- ContractSchedule.cpp - default schedules of contractions --------------------------------===//
+//
+// Enumerates vector dims and register tiles and takes the cheapest by a model of what one step of the reduction loads
+// and multiplies; then cuts the kernel in units of parallel work. The rates are those of docs/rationale/codegen.md.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Dialect/IR/LinearMaps.h"
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Schedule/Schedule.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace tenon;
+
+namespace {
+
+/// Extent assumed for a dim that is not known.
+constexpr int64_t kUnknownExtent = 256;
+/// Rows over which a packed panel is used, at least where there are as many.
+constexpr int64_t kRowsPerPanel = 128;
+constexpr int64_t kMaxUnits = 64;
+/// Floating-point operations that make a unit worth its start.
+constexpr double kUnitFlops = 5e5;
+
+struct Tile {
+  int64_t vectorDim = -1;
+  int64_t vectors = 1;
+  int64_t rowDims[2] = {-1, -1};
+  int64_t rows[2] = {1, 1};
+  int64_t pack = -1; // factor, or none
+  double cost = 0;
+};
+
+class Chooser {
+public:
+  Chooser(TileContractOp op, TargetAttr target) : op(op), target(target) {
+    for (AffineMap map : op.getMaps())
+      coefficients.push_back(*getLinearCoefficients(map));
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+      auto [source, position] = op.getExtentSource(dim);
+      int64_t size = cast<ShapedType>(source.getType()).getDimSize(position);
+      known.push_back(!ShapedType::isDynamic(size));
+      extents.push_back(known.back() ? std::max<int64_t>(size, 1) : kUnknownExtent);
+      (op.isReduction(dim) ? reductions : parallels).push_back(dim);
+    }
+    for (unsigned dim : reductions)
+      reductionPoints *= extents[dim];
+    width = target.getVectorElements(op.getAccumulatorType());
+    elementBytes = std::max<int64_t>(1, getElementTypeOrSelf(op.getRhs().getType()).getIntOrFloatBitWidth() / 8);
+  }
+
+  ScheduleAttr choose() {
+    best.cost = std::numeric_limits<double>::max();
+    for (unsigned dim : parallels)
+      if (extents[dim] > 1 || parallels.size() == 1)
+        tryVectorDim(dim);
+    for (unsigned dim : reductions)
+      if (isUnitStride(0, dim) && isUnitStride(1, dim))
+        tryVectorDim(dim);
+    if (best.cost == std::numeric_limits<double>::max())
+      best = Tile();
+    return build();
+  }
+
+private:
+  bool dependsOn(unsigned operand, int64_t dim) const {
+    return dim >= 0 && llvm::any_of(coefficients[operand], [&](ArrayRef<int64_t> row) { return row[dim] != 0; });
+  }
+  /// Elements between neighbours along `dim` where the last index alone moves; 0 where others move too.
+  int64_t getStep(unsigned operand, int64_t dim) const {
+    int64_t step = 0;
+    for (auto [position, row] : llvm::enumerate(coefficients[operand])) {
+      if (row[dim] == 0)
+        continue;
+      if (position + 1 != coefficients[operand].size())
+        return 0;
+      step = row[dim];
+    }
+    return step;
+  }
+  bool isUnitStride(unsigned operand, int64_t dim) const { return getStep(operand, dim) == 1; }
+
+  /// Bytes from one step of the innermost reduction dim of `operand` to the next; 0 where that is not known.
+  int64_t getRowBytes(unsigned operand) const {
+    auto shape = cast<ShapedType>(op->getOperand(operand).getType()).getShape();
+    for (int64_t dim : llvm::reverse(reductions)) {
+      if (!dependsOn(operand, dim))
+        continue;
+      int64_t stride = 1;
+      for (int64_t position = coefficients[operand].size() - 1; position >= 0; --position) {
+        if (coefficients[operand][position][dim] != 0)
+          return stride * coefficients[operand][position][dim] * elementBytes;
+        if (ShapedType::isDynamic(shape[position]))
+          return 0;
+        stride *= shape[position];
+      }
+    }
+    return 0;
+  }
+
+  /// Cost of one vector of `operand` along `dim`, in loads.
+  double getVectorCost(unsigned operand, const Tile &tile) const {
+    if (tile.pack == static_cast<int64_t>(operand))
+      return 1;
+    int64_t step = getStep(operand, tile.vectorDim);
+    if (step == 1) {
+      // Rows a multiple of the page apart fall into one cache set.
+      int64_t rowBytes = getRowBytes(operand);
+      return reductionPoints >= 64 && rowBytes >= 2048 && rowBytes % 1024 == 0 ? 3 : 1;
+    }
+    return step == 2 ? 3 : 2.0 * width;
+  }
+
+  /// Cost of copying one vector to a panel.
+  double getPackCost(unsigned operand, const Tile &tile) const {
+    int64_t step = getStep(operand, tile.vectorDim);
+    if (step == 1)
+      return 3;
+    for (unsigned dim : reductions)
+      if (step == 0 && isUnitStride(operand, dim) && extents[dim] >= width)
+        return 6; // blocks transposed in registers
+    return step == 2 ? 4 : 2.0 * width;
+  }
+
+  bool isDot(const Tile &tile) const { return tile.vectorDim >= 0 && op.isReduction(tile.vectorDim); }
+
+  /// Cycles of one reduction step of a tile with `vectors` vectors and these rows.
+  double getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
+    double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0;
+    for (unsigned operand = 0; operand < 2; ++operand) {
+      double count = (dependsOn(operand, tile.rowDims[0]) ? rows0 : 1) * (dependsOn(operand, tile.rowDims[1]) ? rows1 : 1);
+      if (dependsOn(operand, tile.vectorDim))
+        count *= vectors * getVectorCost(operand, tile);
+      loads += count;
+    }
+    // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it.
+    return std::max({multiplies / 2, 4.0, loads / 2}) + 0.5;
+  }
+
+  bool fitsRegisters(const Tile &tile) const {
+    int64_t counts[2];
+    for (unsigned operand = 0; operand < 2; ++operand) {
+      counts[operand] = (dependsOn(operand, tile.rowDims[0]) ? tile.rows[0] : 1) * (dependsOn(operand, tile.rowDims[1]) ? tile.rows[1] : 1);
+      if (dependsOn(operand, tile.vectorDim))
+        counts[operand] *= tile.vectors;
+    }
+    int64_t used = tile.vectors * tile.rows[0] * tile.rows[1] + std::min(counts[0], counts[1]) + 1;
+    int64_t registers = target.getVectorRegisters();
+    return used <= (registers > 16 ? registers - 2 : registers);
+  }
+
+  /// Pieces of an extent: whole tiles and what is left.
+  SmallVector<std::pair<double, int64_t>, 2> getPieces(int64_t dim, int64_t tile) const {
+    if (dim < 0)
+      return {{1.0, 1}};
+    if (!known[dim])
+      return {{static_cast<double>(extents[dim]) / tile, tile}};
+    SmallVector<std::pair<double, int64_t>, 2> pieces;
+    if (extents[dim] / tile > 0)
+      pieces.push_back({static_cast<double>(extents[dim] / tile), tile});
+    if (extents[dim] % tile != 0)
+      pieces.push_back({1.0, extents[dim] % tile});
+    return pieces;
+  }
+
+  double getExtent(int64_t dim) const { return dim < 0 ? 1 : extents[dim]; }
+
+  void evaluate(Tile tile) {
+    if (!fitsRegisters(tile))
+      return;
+    bool dot = isDot(tile);
+    double steps = dot ? std::ceil(getExtent(tile.vectorDim) / width) / getExtent(tile.vectorDim) : 1;
+    double cost = 0, vectorCount = 0;
+    SmallVector<std::pair<double, int64_t>, 2> vectorPieces{{1.0, 1}};
+    if (!dot && tile.vectorDim >= 0) {
+      vectorPieces.clear();
+      for (auto [count, elements] : getPieces(tile.vectorDim, tile.vectors * width)) {
+        vectorPieces.push_back({count, static_cast<int64_t>(llvm::divideCeil(elements, width))});
+        vectorCount += count * vectorPieces.back().second;
+      }
+    }
+    for (auto [vectorTiles, vectors] : vectorPieces)
+      for (auto [tiles0, rows0] : getPieces(tile.rowDims[0], tile.rows[0]))
+        for (auto [tiles1, rows1] : getPieces(tile.rowDims[1], tile.rows[1])) {
+          double count = vectorTiles * tiles0 * tiles1;
+          cost += count * getStepCost(tile, vectors, rows0, rows1) * steps;
+          double values = static_cast<double>(vectors * rows0 * rows1);
+          bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
+          cost += count * values * (dot ? 10 : scattered ? 1.5 * width : 1) / reductionPoints;
+        }
+    // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
+    double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
+    if (tile.pack >= 0) {
+      double rows = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]);
+      cost += vectorCount * getPackCost(tile.pack, tile) * std::ceil(rows / kRowsPerPanel);
+    }
+    tile.cost = cost / covered;
+    if (tile.cost < best.cost * 0.999)
+      best = tile;
+  }
+
+  void tryVectorDim(unsigned vectorDim) {
+    SmallVector<int64_t> candidates{-1};
+    for (unsigned dim : parallels)
+      if (dim != vectorDim && extents[dim] > 1)
+        candidates.push_back(dim);
+    for (size_t i = 0; i < candidates.size(); ++i)
+      for (size_t j = i == 0 ? 0 : i + 1; j < candidates.size(); ++j) {
+        Tile tile;
+        tile.vectorDim = vectorDim;
+        tile.rowDims[0] = candidates[i];
+        tile.rowDims[1] = i == 0 && j == 0 ? -1 : candidates[j];
+        tryRows(tile);
+      }
+  }
+
+  void tryRows(Tile tile) {
+    bool dot = isDot(tile);
+    auto limit = [&](int64_t dim) { return dim < 0 ? 1 : std::min<int64_t>(extents[dim], 14); };
+    for (tile.vectors = 1; tile.vectors <= (dot ? 1 : 4); ++tile.vectors) {
+      if (!dot && tile.vectors > 1 && (tile.vectors - 1) * width >= extents[tile.vectorDim])
+        break;
+      for (tile.rows[0] = 1; tile.rows[0] <= limit(tile.rowDims[0]); ++tile.rows[0])
+        for (tile.rows[1] = 1; tile.rows[1] <= limit(tile.rowDims[1]); ++tile.rows[1]) {
+          tile.pack = -1;
+          evaluate(tile);
+          for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack)
+            if (canPack(tile))
+              evaluate(tile);
+        }
+    }
+  }
+
+  bool canPack(const Tile &tile) const {
+    unsigned factor = tile.pack;
+    if (!dependsOn(factor, tile.vectorDim) || dependsOn(factor, tile.rowDims[0]) || dependsOn(factor, tile.rowDims[1]))
+      return false;
+    int64_t points = 1;
+    for (unsigned dim : reductions)
+      if (dependsOn(factor, dim))
+        points *= extents[dim];
+    return points * tile.vectors * width * elementBytes <= target.getL2Bytes();
+  }
+
+  SmallVector<int64_t> getUnroll() const {
+    int64_t budget = (target.getVectorRegisters() > 16 ? 256 : 128) / (best.vectors * best.rows[0] * best.rows[1]);
+    SmallVector<int64_t> unroll;
+    for (int64_t dim : llvm::reverse(reductions)) {
+      if (dim == best.vectorDim)
+        continue;
+      if (!known[dim] || extents[dim] > 9 || extents[dim] > budget)
+        break;
+      budget /= extents[dim];
+      unroll.push_back(dim);
+      // Taps that move along a row dim read the same elements again: keep them apart unless that is all there is to reuse.
+      bool shared = false;
+      for (int64_t next : llvm::reverse(reductions))
+        for (unsigned operand = 0; operand < 2; ++operand)
+          for (ArrayRef<int64_t> row : coefficients[operand])
+            for (unsigned slot = 0; slot < 2; ++slot)
+              shared |= next < dim && row[next] != 0 && best.rowDims[slot] >= 0 && best.rows[slot] > 1 && row[best.rowDims[slot]] != 0;
+      if (shared && best.rowDims[0] >= 0 && best.rowDims[1] >= 0 && best.rows[0] > 1 && best.rows[1] > 1)
+        break;
+    }
+    llvm::sort(unroll);
+    return unroll;
+  }
+
+  /// Cuts the parallel dims until there are enough units of enough work.
+  SmallVector<int64_t> getParallel() const {
+    SmallVector<int64_t> tiles(op.getNumLoops(), 0);
+    double flops = 2.0 * reductionPoints;
+    for (unsigned dim : parallels)
+      flops *= extents[dim];
+    double wanted = std::min<double>(kMaxUnits, flops / kUnitFlops), units = 1;
+    auto cut = [&](int64_t dim, int64_t granule) {
+      if (wanted <= units * 1.5)
+        return;
+      int64_t pieces = std::ceil(wanted / units);
+      int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
+      if (tile >= extents[dim] && known[dim])
+        return;
+      tiles[dim] = tile;
+      units *= llvm::divideCeil(extents[dim], tile);
+    };
+    for (unsigned dim : parallels)
+      if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
+        cut(dim, 1);
+    for (unsigned slot = 0; slot < 2; ++slot)
+      if (int64_t dim = best.rowDims[slot]; dim >= 0) {
+        int64_t granule = best.rows[slot];
+        if (best.pack >= 0)
+          granule *= std::max<int64_t>(1, kRowsPerPanel / granule);
+        cut(dim, granule);
+      }
+    if (best.vectorDim >= 0 && !isDot(best))
+      cut(best.vectorDim, best.vectors * width);
+    return tiles;
+  }
+
+  ScheduleAttr build() {
+    SmallVector<int64_t> registers(op.getNumLoops(), 1), pack;
+    bool vector = best.vectorDim >= 0;
+    if (vector)
+      registers[best.vectorDim] = best.vectors * width;
+    for (unsigned slot = 0; slot < 2; ++slot)
+      if (best.rowDims[slot] >= 0)
+        registers[best.rowDims[slot]] = best.rows[slot];
+    if (best.pack >= 0)
+      pack.push_back(best.pack);
+    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), {}, {}, registers, getUnroll(), pack,
+                             best.vectorDim, vector ? width : 1);
+  }
+
+  mutable TileContractOp op; // an op handle has no const accessors
+  TargetAttr target;
+  SmallVector<SmallVector<SmallVector<int64_t>>> coefficients;
+  SmallVector<int64_t> extents;
+  SmallVector<bool> known;
+  SmallVector<unsigned> parallels, reductions;
+  int64_t reductionPoints = 1, width = 1, elementBytes = 4;
+  Tile best;
+};
+
+} // namespace
+
+ScheduleAttr tenon::getDefaultSchedule(TileContractOp op, TargetAttr target) { return Chooser(op, target).choose(); }
