@@ -71,6 +71,21 @@ LogicalResult moveToBuffers(func::FuncOp kernel) {
   return success();
 }
 
+/// Ops that read no tensor are done again for every user: each then has its own place to write to.
+void separateFills(func::FuncOp kernel, RewriterBase &rewriter) {
+  SmallVector<linalg::LinalgOp> fills;
+  kernel.walk([&](linalg::LinalgOp op) {
+    if (op.hasPureTensorSemantics() && op->getNumResults() == 1 && !op->getResult(0).hasOneUse() &&
+        llvm::none_of(op.getDpsInputs(), [](Value input) { return isa<ShapedType>(input.getType()); }))
+      fills.push_back(op);
+  });
+  for (linalg::LinalgOp op : fills)
+    for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(op->getResult(0).getUses()))) {
+      rewriter.setInsertionPoint(op);
+      use.set(rewriter.clone(*op)->getResult(0));
+    }
+}
+
 class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKernels> {
   void runOnOperation() override {
     OpPassManager cleanup("func.func");
@@ -99,6 +114,7 @@ class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKerne
     if (failed(moveToBuffers(kernel)))
       return failure();
     IRRewriter rewriter(&getContext());
+    separateFills(kernel, rewriter);
     if (failed(bufferization::eliminateEmptyTensors(rewriter, kernel)))
       return kernel.emitError("tensor.empty elimination failed");
     bufferization::OneShotBufferizationOptions options;

@@ -109,7 +109,6 @@ struct ExpandPad : OpRewritePattern<tensor::PadOp> {
     Value result = emptyOf(rewriter, loc, type, dynamic);
     OpFoldResult zero = rewriter.getIndexAttr(0);
     SmallVector<OpFoldResult> strides(rank, rewriter.getIndexAttr(1));
-    int64_t number = 0;
     auto fill = [&](SmallVector<OpFoldResult> offsets, SmallVector<OpFoldResult> extents) {
       if (llvm::any_of(extents, [](OpFoldResult size) { return isConstantIntValue(size, 0); }))
         return;
@@ -118,7 +117,6 @@ struct ExpandPad : OpRewritePattern<tensor::PadOp> {
       auto generic = linalg::GenericOp::create(
           rewriter, loc, border.getType(), ValueRange(), border, identity, parallelLoops(rank),
           [&](OpBuilder &builder, Location, ValueRange) { linalg::YieldOp::create(builder, loc, value); });
-      generic->setAttr("tenon.border", rewriter.getI64IntegerAttr(number++)); // equal borders stay two ops: each has its place
       border = generic.getResult(0);
       result = tensor::InsertSliceOp::create(rewriter, loc, border, result, offsets, extents, strides);
     };
