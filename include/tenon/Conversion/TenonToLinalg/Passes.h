@@ -1,6 +1,6 @@
 //===- Passes.h - op families to linalg ----------------------------------------------===//
 #pragma once
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace tenon {

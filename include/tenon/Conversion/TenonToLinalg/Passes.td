@@ -4,7 +4,7 @@
 
 include "mlir/Pass/PassBase.td"
 
-def ConvertConvToLinalg : Pass<"tenon-convert-conv-to-linalg", "::mlir::func::FuncOp"> {
+def ConvertConvToLinalg : Pass<"tenon-convert-conv-to-linalg", "::mlir::ModuleOp"> {
   let summary = "turn convolutions, pools and resizes into linalg";
   let description = [{
     A `tenon.conv` becomes a contraction with linear indexing maps over a padded copy of its input (if it has pads), with bias

@@ -84,4 +84,16 @@ def HostABI : Pass<"tenon-host-abi", "::mlir::ModuleOp"> {
                            "::mlir::memref::MemRefDialect"];
 }
 
+def ExpandShapes : Pass<"tenon-expand-shapes"> {
+  let summary = "reshapes of buffers that split a dim into several dynamic ones";
+  let description = [{
+    Upstream's `expand-strided-metadata` fails on `memref.expand_shape` with two dynamic sizes in one group. This pass, which runs
+    before it, turns those into `memref.reinterpret_cast` with the sizes that the op carries; buffers are contiguous.
+
+    Before: `%1 = memref.expand_shape %0 [[0, 1]] output_shape [%h, %w] : memref<?xf32> into memref<?x?xf32>`
+    After:  `%1 = memref.reinterpret_cast %0 to offset: [0], sizes: [%h, %w], strides: [%w, 1]`
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
 #endif // TENON_CONVERSION_TOCPU_PASSES

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Generated convolutions: compiled code against the reference evaluator and against NumPy.
+
+Draws `--count` convolutions (dims, groups, strides, dilations, pads, layouts, transposed, per-sample filters, element types,
+odd, empty and dynamic sizes) from a seed. All numbers are small multiples of 1/8, so that sums are exact in any order and results
+must be equal to the last bit. Prints how many cases agree and lists refusals by their constraint.
+"""
+import argparse
+import collections
+import itertools
+import random
+
+import numpy as np
+
+FLOATS = ("f32", "f16", "bf16")
+
+
+def to_bf16(x):
+    """Rounds float32 to bfloat16 (ties to even), kept in float32."""
+    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32)
+
+
+class Case:
+    """One drawn convolution."""
+
+    def __init__(self, seed):
+        r = random.Random(seed)
+        self.seed = seed
+        self.n = r.choice((1, 2, 2, 2, 3))
+        n = self.n
+        self.dtype = r.choice(("f32", "f32", "f32", "f16", "bf16", "i8", "i32"))
+        self.groups = r.choice((1, 1, 1, 2, 3, 4))
+        depthwise = r.random() < 0.2
+        per_group, filters = (1, r.choice((1, 1, 2))) if depthwise else (r.choice((1, 2, 3, 5, 8)), r.choice((1, 2, 3, 4, 7)))
+        self.channels, self.filters = per_group * self.groups, filters * self.groups
+        self.batch = r.choice((1, 1, 1, 2, 3))
+        self.transposed = r.random() < 0.3
+        self.per_sample = r.random() < 0.2
+        self.last = r.random() < 0.3
+        self.kernel = [r.choice((1, 1, 2, 3, 3, 5)) for _ in range(n)]
+        if r.random() < 0.15:
+            self.kernel = [1] * n
+        self.strides = [r.choice((1, 1, 1, 2, 2, 3)) for _ in range(n)]
+        self.dilations = [r.choice((1, 1, 1, 2, 3)) for _ in range(n)]
+        self.pads = [r.choice((0, 0, 0, 1, 1, 2, 3)) for _ in range(2 * n)]
+        if r.random() < 0.1:
+            self.pads = [p - 1 for p in self.pads]
+        limit = 5 if n == 3 else 19 if n == 1 else 11
+        self.size = [r.randint(1, limit) for _ in range(n)]
+        if r.random() < 0.05:
+            self.size[r.randrange(n)] = 0
+        if r.random() < 0.03:
+            self.batch = 0
+        if r.random() < 0.1:  # one window covers the input
+            self.size, self.pads = [d * (k - 1) + 1 for d, k in zip(self.dilations, self.kernel)], [0] * (2 * n)
+        self.output_padding = []
+        if self.transposed and r.random() < 0.4:
+            self.output_padding = [r.randrange(max(s, d)) for s, d in zip(self.strides, self.dilations)]
+        self.bias = r.random() < 0.5
+        self.dynamic = [r.random() < 0.5 for _ in range(2 + n)] if r.random() < 0.3 else [False] * (2 + n)
+        self.dynamic_channels = r.random() < 0.2
+        if self.transposed:
+            extra = self.output_padding or [0] * n
+            size = [s * (D - 1) + e + d * (k - 1) + 1 - self.pads[i] - self.pads[n + i]
+                    for i, (D, s, e, d, k) in enumerate(zip(self.size, self.strides, extra, self.dilations, self.kernel))]
+        else:
+            size = [(D + self.pads[i] + self.pads[n + i] - d * (k - 1) - 1) // s + 1
+                    for i, (D, s, d, k) in enumerate(zip(self.size, self.strides, self.dilations, self.kernel))]
+        self.out_size = [max(0, s) for s in size]
+
+    def layout(self, first, second, spatial):
+        return [first, *spatial, second] if self.last else [first, second, *spatial]
+
+    @property
+    def input_shape(self):
+        return self.layout(self.batch, self.channels, self.size)
+
+    @property
+    def filter_shape(self):
+        outer, inner = (self.channels, self.filters // self.groups) if self.transposed else (self.filters, self.channels // self.groups)
+        return ([self.batch] if self.per_sample else []) + self.layout(outer, inner, self.kernel)
+
+    @property
+    def result_shape(self):
+        return self.layout(self.batch, self.filters, self.out_size)
+
+    @property
+    def result_dtype(self):
+        return "i32" if self.dtype == "i8" else self.dtype
+
+    def data(self):
+        r = np.random.default_rng(self.seed)
+        def draw(shape):
+            x = r.integers(-16, 17, size=shape)
+            return x.astype(np.float32) / 8 if self.dtype in FLOATS else x.astype(np.int64)
+        values = [draw(self.input_shape), draw(self.filter_shape)]
+        return values + ([draw([self.filters])] if self.bias else [])
+
+    def types(self):
+        """Types of input, filter, (bias) and result, with the drawn dims dynamic."""
+        def text(shape, dynamic, dtype):
+            return "tensor<" + "".join(("?" if dyn else str(size)) + "x" for size, dyn in zip(shape, dynamic)) + dtype + ">"
+        dyn = self.layout(self.dynamic[0], self.dynamic[1] and self.dynamic_channels, self.dynamic[2:])
+        dyn_out = self.layout(self.dynamic[0], False, self.dynamic[2:])
+        dyn_filter = ([self.dynamic[0]] if self.per_sample else []) + [False] * (self.n + 2)
+        types = [text(self.input_shape, dyn, self.dtype), text(self.filter_shape, dyn_filter, self.dtype)]
+        if self.bias:
+            types.append(text([self.filters], [False], self.dtype))
+        return types + [text(self.result_shape, dyn_out, self.result_dtype)]
+
+    def mlir(self, name="main"):
+        types = self.types()
+        args = ["%x", "%w", "%b"][:len(types) - 1]
+        flags = "".join(" " + flag for flag, on in (("transposed", self.transposed), ("per_sample", self.per_sample),
+                                                    ("channels_last", self.last)) if on)
+        extra = f" {{output_padding = array<i64: {', '.join(map(str, self.output_padding))}>}}" if self.output_padding else ""
+        return (f"func.func @{name}({', '.join(f'{a}: {t}' for a, t in zip(args, types))}) -> {types[-1]} {{\n"
+                f"  %y = tenon.conv %x, %w {'bias %b ' if self.bias else ''}strides {self.strides} dilations {self.dilations} "
+                f"pads {self.pads} groups {self.groups}{flags}{extra} : {', '.join(types[:-1])} -> {types[-1]}\n"
+                f"  return %y : {types[-1]}\n}}\n")
+
+    def expected(self):
+        """The result by NumPy, straight from the op's description."""
+        n, g = self.n, self.groups
+        x, w, *bias = [v.astype(np.float64) for v in self.data()]
+        if self.last:  # to channels-first
+            x = np.moveaxis(x, -1, 1)
+            w = np.moveaxis(w, -1, 2 if self.per_sample else 1)
+        if not self.per_sample:
+            w = np.broadcast_to(w, (self.batch, *w.shape))
+        y = np.zeros((self.batch, self.filters, *self.out_size))
+        if x.size and y.size:
+            xg = x.reshape(self.batch, g, self.channels // g, *self.size)
+            yg = y.reshape(self.batch, g, self.filters // g, *self.out_size)
+            wg = w.reshape(self.batch, g, w.shape[1] // g, *w.shape[2:])
+            for tap in itertools.product(*map(range, self.kernel)):
+                wt = wg[(slice(None),) * 4 + tap]
+                many, few = (self.size, self.out_size) if self.transposed else (self.out_size, self.size)
+                at = [np.arange(m) * s + k * d - p for m, s, k, d, p in
+                      zip(many, self.strides, tap, self.dilations, self.pads)]
+                inside = [(a >= 0) & (a < f) for a, f in zip(at, few)]
+                here = np.ix_(*(np.flatnonzero(i) for i in inside))
+                there = np.ix_(*(a[i] for a, i in zip(at, inside)))
+                if self.transposed:
+                    yg[(slice(None),) * 3 + there] += np.einsum("ngc...,ngcf->ngf...", xg[(slice(None),) * 3 + here], wt)
+                else:
+                    yg[(slice(None),) * 3 + here] += np.einsum("ngc...,ngfc->ngf...", xg[(slice(None),) * 3 + there], wt)
+        if bias:
+            y += bias[0].reshape(1, -1, *[1] * n)
+        y = np.moveaxis(y, 1, -1) if self.last else y
+        return self.encode(y, self.result_dtype)
+
+    @staticmethod
+    def encode(values, dtype):
+        """As the array that holds `dtype` (bf16 as its 16 bits)."""
+        if dtype == "bf16":
+            return (to_bf16(values.astype(np.float32)).view(np.uint32) >> 16).astype(np.uint16)
+        return values.astype({"f32": np.float32, "f16": np.float16, "i8": np.int8, "i32": np.int32}[dtype])
+
+    def arguments(self):
+        return [np.ascontiguousarray(self.encode(v, self.dtype)) for v in self.data()]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
+    options = parser.parse_args()
+    if options.print is not None:
+        print(Case(options.seed * 100000 + options.print).mlir())
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
