@@ -138,6 +138,12 @@ Value TensorBuilder::window(Value tensor, ArrayRef<int64_t> low, ArrayRef<OpFold
     crops = true;
     pads |= known(padBefore) != 0 || known(after.back()) != 0;
   }
+  if (llvm::any_of(kept, [](OpFoldResult size) { return known(size) == 0; })) { // nothing is left of the source
+    Sizes total;
+    for (auto [start, count, end] : llvm::zip(before, kept, after))
+      total.push_back(apply(sym(0) + sym(1) + sym(2), {start, count, end}));
+    return filled(total, padding);
+  }
   if (crops)
     tensor = slice(tensor, offsets, kept, SmallVector<int64_t>(sizes.size(), 1));
   if (pads)
@@ -146,6 +152,9 @@ Value TensorBuilder::window(Value tensor, ArrayRef<int64_t> low, ArrayRef<OpFold
 }
 
 Value TensorBuilder::slice(Value tensor, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes, ArrayRef<int64_t> strides) {
+  // Offsets into empty tensors are out of bounds to the verifier, even 0.
+  if (llvm::any_of(sizes, [](OpFoldResult size) { return known(size) == 0; }))
+    return empty(sizes, cast<ShapedType>(tensor.getType()).getElementType());
   SmallVector<OpFoldResult> steps;
   for (int64_t stride : strides)
     steps.push_back(index(stride));

@@ -108,6 +108,9 @@ void ConvLowering::takeWindows() {
       int64_t step = strides[i], perPhase = llvm::divideCeil(taps[i], step);
       OpFoldResult count = out[findResult(kSpatial + i)].size, size = build.sizesOf(x.value)[position];
       high[position] = build.apply((build.sym(0) + (perPhase - 1)) * step - build.sym(1) - low[position], {count, size});
+    } else if (known(out[findResult(kSpatial + i)].size) == 1 && !ShapedType::isDynamic(taps[i])) { // exactly the one window
+      int64_t reach = dilations[i] * (taps[i] - 1) + 1;
+      high[position] = build.apply(build.sym(0) * -1 + (reach - low[position]), {build.sizesOf(x.value)[position]});
     }
   }
   x.value = build.window(x.value, low, high, zero());

@@ -174,7 +174,7 @@ Value TransposedLowering::interleave(Value split) {
     int64_t dim = op.getSpatialDim(i);
     if (phases[i] == 1) // pads were the inner convolution's
       continue;
-    int64_t skipped = op.getPads()[i];
+    int64_t skipped = llvm::mod(op.getPads()[i], phases[i]);
     offsets[dim] = build.index(skipped);
     bool same = known(have[dim]) && known(have[dim]) == known(result[dim]);
     whole &= skipped == 0 && same;
@@ -227,8 +227,8 @@ LogicalResult TransposedLowering::run() {
       pads[n + i] = reach - end + extra;
       continue;
     }
-    // q runs from 0 to floor((O - 1 + pad) / s) with O = s * (D - 1) + extra + K - pads.
-    pads[i] = perPhase[i] - 1;
+    // q runs from floor(start / s) to floor((O - 1 + start) / s) with O = s * (D - 1) + extra + K - start - end.
+    pads[i] = perPhase[i] - 1 - llvm::divideFloorSigned(start, step);
     pads[n + i] = llvm::divideFloorSigned(extra + taps[i] - 1 - end, step);
   }
   auto conv = ConvOp::create(rewriter, op.getLoc(), resultType, input, buildFilter(), buildBias(), ones, dilations, pads, op.getGroups(),
