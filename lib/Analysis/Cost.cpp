@@ -164,14 +164,39 @@ std::optional<Polynomial> countFlops(func::FuncOp kernel) {
   return total;
 }
 
-/// Inputs are read once, destinations written once; a tensor that is only looked at (a slice, a gather) counts as a whole.
+/// Elements of an argument that the kernel touches: those of its slices where it only reads or writes slices of it.
+std::optional<Polynomial> countTouched(Counter &counter, Value argument) {
+  Polynomial total(0);
+  SmallVector<Value> worklist{argument};
+  while (!worklist.empty())
+    for (OpOperand &use : worklist.pop_back_val().getUses()) {
+      Operation *user = use.getOwner();
+      if (isa<tensor::DimOp, func::ReturnOp>(user))
+        continue;
+      std::optional<Polynomial> part;
+      if (auto slice = dyn_cast<tensor::ExtractSliceOp>(user)) {
+        part = counter.getElements(slice);
+      } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(user); insert && use.get() == insert.getDest()) {
+        part = counter.getElements(insert.getSource());
+        worklist.push_back(insert);
+      } else {
+        return counter.getElements(argument);
+      }
+      if (!part)
+        return counter.getElements(argument);
+      total = total + *part;
+    }
+  return total;
+}
+
+/// Inputs are read once, destinations written once.
 std::optional<Polynomial> countBytes(func::FuncOp kernel) {
   Counter counter;
   Polynomial total(0);
   for (BlockArgument argument : kernel.getArguments()) {
     if (!isa<ShapedType>(argument.getType()) || argument.use_empty())
       continue;
-    std::optional<Polynomial> elements = counter.getElements(argument);
+    std::optional<Polynomial> elements = countTouched(counter, argument);
     if (!elements)
       return std::nullopt;
     total = total + *elements * Polynomial(getElementBytes(argument.getType()));

@@ -79,13 +79,22 @@ bool isEpilogueStep(linalg::LinalgOp op) {
   return op.getMatchingIndexingMap(init).isIdentity() && !op.payloadUsesValueFromOperand(init);
 }
 
+/// Whether the elements that are next to each other stay so: identity, or, for the last op of a chain, a transpose of
+/// outer dims, which only changes the places that rows are written to.
+bool keepsRows(AffineMap map, bool isLast) {
+  if (map.isIdentity())
+    return true;
+  unsigned rank = map.getNumDims();
+  return isLast && rank > 1 && map.isPermutation() && map.getDimPosition(rank - 1) == rank - 1;
+}
+
 /// Finds the contraction that `op` is an epilogue of and adds the ops in between to `chain`.
-linalg::LinalgOp findContraction(linalg::LinalgOp op, SmallVectorImpl<Operation *> &chain) {
+linalg::LinalgOp findContraction(linalg::LinalgOp op, SmallVectorImpl<Operation *> &chain, bool isLast = true) {
   linalg::LinalgOp best;
   SmallVector<Operation *> bestChain;
   for (OpOperand *input : op.getDpsInputOperands()) {
     auto producer = input->get().getDefiningOp<linalg::LinalgOp>();
-    if (!producer || producer->getBlock() != op->getBlock() || !op.getMatchingIndexingMap(input).isIdentity())
+    if (!producer || producer->getBlock() != op->getBlock() || !keepsRows(op.getMatchingIndexingMap(input), isLast))
       continue;
     if (!llvm::all_of(producer->getUsers(), [&](Operation *user) { return user == op.getOperation(); })) {
       if (isContraction(producer))
@@ -94,7 +103,7 @@ linalg::LinalgOp findContraction(linalg::LinalgOp op, SmallVectorImpl<Operation 
     }
     // The same value through another map would be read across tiles.
     bool alsoOtherwise = llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *other) {
-      return other->get() == input->get() && !op.getMatchingIndexingMap(other).isIdentity();
+      return other->get() == input->get() && op.getMatchingIndexingMap(other) != op.getMatchingIndexingMap(input);
     });
     if (alsoOtherwise)
       continue;
@@ -103,7 +112,7 @@ linalg::LinalgOp findContraction(linalg::LinalgOp op, SmallVectorImpl<Operation 
     if (isContraction(producer))
       found = producer;
     else if (isEpilogueStep(producer))
-      found = findContraction(producer, steps);
+      found = findContraction(producer, steps, /*isLast=*/false);
     if (!found || (best && getStaticWork(best) > getStaticWork(found)))
       continue;
     best = found;

@@ -19,6 +19,12 @@ bool fusion::isCopiedIntoKernels(Operation *op) {
   return constant && (!isa<ShapedType>(constant.getType()) || isa<SplatElementsAttr>(constant.getValue()));
 }
 
+/// A part of a tensor that computing kernels read in place: its elements lie next to each other along the last dim.
+static bool isReadInPlace(Operation *op) {
+  auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+  return slice && !slice.getMixedStrides().empty() && isConstantIntValue(slice.getMixedStrides().back(), 1);
+}
+
 bool fusion::isScalarLoop(Operation *op) {
   if (!isa<scf::ForOp, scf::WhileOp>(op))
     return false;
@@ -64,7 +70,9 @@ private:
   Value map(Value outer);
   Value addInput(Value outer);
   Value mapIndex(Value outer);
-  Value makeScratch(Value outer);
+  Value findSize(OpOperand &operand, int64_t dim);
+  Value getSizeInside(Value value, int64_t dim);
+  Value makeScratch(OpOperand &operand, Value outer);
   void cloneMember(Operation *op);
   Value buildMovement(Operation *op, Value init);
   Value getDim(Value tensor, int64_t dim) {
@@ -97,6 +105,7 @@ private:
   const llvm::SetVector<Operation *> &group;
   Location loc;
 
+  bool readsSlices = false; ///< slices of inputs are taken inside the kernel
   Block *body = nullptr;
   SmallVector<Value> inputs;            ///< host values, in the order of the body's arguments
   SmallVector<Value> inits;             ///< host values of the destinations
@@ -240,7 +249,7 @@ Value GroupBuilder::map(Value outer) {
   if (Value inner = mapping.lookupOrNull(outer))
     return inner;
   Operation *producer = outer.getDefiningOp();
-  if (producer && fusion::isCopiedIntoKernels(producer)) {
+  if (producer && (fusion::isCopiedIntoKernels(producer) || (readsSlices && isReadInPlace(producer)))) {
     cloneMember(producer);
     return mapping.lookup(outer);
   }
@@ -252,14 +261,54 @@ Value GroupBuilder::map(Value outer) {
   return addInput(outer);
 }
 
-/// A tensor.empty inside the kernel with the shape of `outer`.
-Value GroupBuilder::makeScratch(Value outer) {
+/// The size of dim `dim` of a structured op's destination, read off an operand inside the kernel that the same loop runs
+/// over; null when there is none.
+Value GroupBuilder::findSize(OpOperand &operand, int64_t dim) {
+  auto op = dyn_cast<linalg::LinalgOp>(operand.getOwner());
+  if (!op)
+    return {};
+  AffineExpr loop = op.getMatchingIndexingMap(&operand).getResult(dim);
+  if (!isa<AffineDimExpr>(loop))
+    return {};
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    Value inner = mapping.lookupOrNull(input->get());
+    if (!inner || !isa<RankedTensorType>(inner.getType()))
+      continue;
+    for (auto [position, expr] : llvm::enumerate(op.getMatchingIndexingMap(input).getResults()))
+      if (expr == loop)
+        return getSizeInside(inner, position);
+  }
+  return {};
+}
+
+/// A size of a value of the body that depends on no intermediate result, so that it is known before any is computed.
+Value GroupBuilder::getSizeInside(Value value, int64_t dim) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto destination = dyn_cast<DestinationStyleOpInterface>(op)) {
+      value = destination.getTiedOpOperand(cast<OpResult>(value))->get();
+    } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+      value = insert.getDest();
+    } else if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
+      return getValueOrCreateConstantIndexOp(rewriter, loc, empty.getMixedSizes()[dim]);
+    } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op); slice && slice.getType().getRank() == slice.getSourceType().getRank()) {
+      return getValueOrCreateConstantIndexOp(rewriter, loc, slice.getMixedSizes()[dim]);
+    } else {
+      break;
+    }
+  }
+  return getDim(value, dim);
+}
+
+/// A tensor.empty inside the kernel with the shape of the place `operand`, which is `outer` or a fill of it.
+Value GroupBuilder::makeScratch(OpOperand &operand, Value outer) {
   auto empty = outer.getDefiningOp<tensor::EmptyOp>();
   SmallVector<OpFoldResult> sizes;
   auto type = cast<RankedTensorType>(outer.getType());
   for (int64_t dim = 0; dim < type.getRank(); ++dim) {
     if (!type.isDynamicDim(dim))
       sizes.push_back(rewriter.getIndexAttr(type.getDimSize(dim)));
+    else if (Value size = findSize(operand, dim))
+      sizes.push_back(size);
     else if (empty)
       sizes.push_back(map(empty.getDynamicSize(dim)));
     else
@@ -289,7 +338,7 @@ void GroupBuilder::cloneMember(Operation *op) {
     if (!argument && !isPlace(operand))
       continue;
     auto fill = operand.get().getDefiningOp<linalg::FillOp>();
-    Value place = argument ? argument : makeScratch(fill ? fill.getOutputs()[0] : operand.get());
+    Value place = argument ? argument : makeScratch(operand, fill ? fill.getOutputs()[0] : operand.get());
     if (fill)
       place = linalg::FillOp::create(rewriter, fill.getLoc(), ValueRange(map(fill.getInputs()[0])), ValueRange(place)).getResult(0);
     places.emplace_back(operand.getOperandNumber(), place);
@@ -371,6 +420,7 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
   SmallVector<Operation *> members(group.begin(), group.end());
   llvm::sort(members, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
 
+  readsSlices = algorithm == "elementwise" || algorithm == "rows";
   // Destinations. Results that are scalars leave the kernel in a tensor of rank 0.
   rewriter.setInsertionPoint(root);
   SmallVector<OpOperand *> entries;

@@ -36,11 +36,15 @@ struct GeneralizeNamedOps : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
-/// An elementwise op on an expanded tensor works on the tensor before: reshapes move towards the end of a chain.
+/// An op on an expanded tensor works on the tensor before: reshapes move towards the end of a chain. Reductions too, or a
+/// normalisation would have one half on each side of a reshape.
 bool moveExpansionDown(OpOperand *operand) {
   auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!expand || !consumer || !expand->hasOneUse() || classify(consumer) != LinalgKind::Elementwise || consumer.hasIndexSemantics())
+  if (!expand || !consumer || consumer.hasIndexSemantics() || consumer.isDpsInit(operand))
+    return false;
+  LinalgKind kind = classify(consumer);
+  if (kind != LinalgKind::Elementwise && kind != LinalgKind::Reduction)
     return false;
   return expand.getSrc().getDefiningOp<linalg::GenericOp>() != nullptr;
 }
@@ -64,6 +68,9 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
 
     RewritePatternSet merge(context);
     addCanonicalization(merge);
+    // Reshapes that have moved leave dims and destinations of the old shape behind.
+    memref::populateResolveRankedShapedTypeResultDimsPatterns(merge);
+    tensor::populateFoldTensorEmptyPatterns(merge);
     linalg::populateInlineConstantOperandsPatterns(merge);
     linalg::populateEraseUnusedOperandsAndResultsPatterns(merge);
     linalg::populateFoldReshapeOpsByCollapsingPatterns(merge, moveExpansionDown);

@@ -76,3 +76,22 @@ func.func @two(%a: tensor<4x8xf32>, %b: tensor<8x6xf32>, %c: tensor<4x2xf32>, %d
   %r = linalg.add ins(%ab, %cd : tensor<4x6xf32>, tensor<4x6xf32>) outs(%e : tensor<4x6xf32>) -> tensor<4x6xf32>
   return %r : tensor<4x6xf32>
 }
+
+// A transpose of outer dims is only another place for each row.
+// CHECK-LABEL: func.func @merge_heads
+//       CHECK:   tenon.algorithm = "contract"
+//   CHECK-NOT:   tenon.kernel
+func.func @merge_heads(%p: tensor<2x5x5xf32>, %v: tensor<2x5x8xf32>) -> tensor<5x2x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<2x5x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x5x8xf32>) -> tensor<2x5x8xf32>
+  %o = linalg.batch_matmul ins(%p, %v : tensor<2x5x5xf32>, tensor<2x5x8xf32>) outs(%f : tensor<2x5x8xf32>) -> tensor<2x5x8xf32>
+  %et = tensor.empty() : tensor<5x2x8xf32>
+  %t = linalg.generic {indexing_maps = [affine_map<(s, h, d) -> (h, s, d)>, affine_map<(s, h, d) -> (s, h, d)>],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%o : tensor<2x5x8xf32>) outs(%et : tensor<5x2x8xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    linalg.yield %x : f32
+  } -> tensor<5x2x8xf32>
+  return %t : tensor<5x2x8xf32>
+}

@@ -74,9 +74,7 @@ func.func @nonzero(%x: tensor<?xf32>) -> tensor<?xi64> {
 
 // CHECK-LABEL: func.func @loop
 //       CHECK:   scf.for {{.*}} iter_args(%[[H:.*]] = %{{.*}}, %[[YS:.*]] = %{{.*}})
-//       CHECK:     tenon.kernel
-//       CHECK:     tenon.kernel
-//       CHECK:     tenon.kernel
+//       CHECK:     tenon.kernel {{.*}} attributes {tenon.algorithm = "elementwise"
 // The sequence of results is updated in place.
 //       CHECK:     tenon.kernel {{.*}} outs(%[[YS]] : tensor<?x4xf32>)
 //       CHECK:     scf.yield

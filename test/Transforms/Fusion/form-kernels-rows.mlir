@@ -5,12 +5,14 @@
 #row = affine_map<(i, j) -> (i)>
 #all = affine_map<(i, j) -> ()>
 
-// The sizes of scratch are read off the destination.
+// The sizes of scratch are read off arguments.
 // CHECK-LABEL: func.func @softmax
 //       CHECK:   tenon.kernel ins(%arg0 : tensor<?x50xf32>)
 //  CHECK-SAME:     tenon.algorithm = "rows"
-//       CHECK:   ^bb0(%{{.*}}: tensor<?x50xf32>, %[[O:.*]]: tensor<?x50xf32>):
-//       CHECK:     tensor.dim %[[O]]
+//       CHECK:   ^bb0(%[[X:.*]]: tensor<?x50xf32>, %[[O:.*]]: tensor<?x50xf32>):
+//       CHECK:     %[[N:.*]] = tensor.dim %[[X]]
+//       CHECK:     tensor.empty(%[[N]]) : tensor<?xf32>
+//   CHECK-NOT:     tensor.dim %{{[0-9]}}
 //   CHECK-NOT:   tenon.kernel
 func.func @softmax(%x: tensor<?x50xf32>) -> tensor<?x50xf32> {
   %c0 = arith.constant 0 : index
@@ -73,4 +75,21 @@ func.func @global(%x: tensor<?x5000xf32>) -> tensor<?x5000xf32> {
     linalg.yield %s : f32
   } -> tensor<?x5000xf32>
   return %r : tensor<?x5000xf32>
+}
+
+// Parts of a tensor are read where they are.
+// CHECK-LABEL: func.func @gate
+//       CHECK:   tenon.kernel ins(%arg0 : tensor<?x16xf32>)
+//       CHECK:     tensor.extract_slice
+//       CHECK:     tensor.extract_slice
+//       CHECK:     linalg.mul
+//   CHECK-NOT:   tenon.kernel
+func.func @gate(%x: tensor<?x16xf32>) -> tensor<?x8xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x16xf32>
+  %a = tensor.extract_slice %x[0, 0] [%n, 8] [1, 1] : tensor<?x16xf32> to tensor<?x8xf32>
+  %b = tensor.extract_slice %x[0, 8] [%n, 8] [1, 1] : tensor<?x16xf32> to tensor<?x8xf32>
+  %e = tensor.empty(%n) : tensor<?x8xf32>
+  %r = linalg.mul ins(%a, %b : tensor<?x8xf32>, tensor<?x8xf32>) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %r : tensor<?x8xf32>
 }
