@@ -6,6 +6,7 @@
 #include "tenon/Driver/Compile.h"
 #include "Manifest.h"
 #include "tenon-c/runtime.h"
+#include "tenon/Driver/BuildId.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Import/ONNX/Import.h"
 #include "tenon/Pipelines/Pipelines.h"
@@ -332,6 +333,8 @@ private:
         llvm::sys::fs::make_absolute(absolute);
         if (!request.selfContained) {
           weight.setArchive(absolute);
+          if (!llvm::is_contained(reply.outside, absolute.str()))
+            reply.outside.push_back(absolute.str().str());
           continue;
         }
         auto &file = files[absolute.str().str()];

@@ -49,14 +49,13 @@ struct CompileRequest {
 
 struct CompileReply {
   int64_t kernels = 0, compiledKernels = 0;
+  /// Files outside `output`'s folder that the model reads when it is loaded.
+  std::vector<std::string> outside;
   /// Seconds per stage, in order.
   std::vector<std::pair<std::string, double>> seconds;
 };
 
 /// Compiles a model. Errors are complete sentences for the user, one line per problem, with the node's name.
 llvm::Expected<CompileReply> compile(const CompileRequest &request);
-
-/// Identifies this build of the compiler in cache keys.
-std::string getCompilerId();
 
 } // namespace tenon

@@ -1,0 +1,54 @@
+//===- Cache.h - compiled models and kernel objects on disk ---------------------------------===//
+//
+// Needs neither LLVM nor MLIR: a hit loads no compiler. Files appear by atomic rename and carry a checksum, so a
+// process that is killed while it writes, or a second process, harms nothing. What cannot be trusted is a miss.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tenon::cache {
+
+/// xxh3-128 of `bytes` as 32 hex digits.
+std::string hashBytes(std::string_view bytes);
+
+/// A key of named parts: change, add or leave out any part and the key changes.
+class KeyBuilder {
+public:
+  KeyBuilder &add(std::string_view name, std::string_view value);
+  std::string finish() const;
+
+private:
+  std::string text;
+};
+
+/// $TENON_CACHE_DIR, $XDG_CACHE_HOME/tenon or ~/.cache/tenon; made when missing. nullopt, with a reason in `warning`, where
+/// it cannot be made, is not ours, or others may write to it.
+std::optional<std::string> openDirectory(std::string &warning);
+
+/// The bytes of a checked file, or nullopt if it is missing or damaged.
+std::optional<std::string> readChecked(const std::string &path);
+/// Writes bytes and checksum; false (and nothing at `path`) on any failure, such as a full disk.
+bool writeChecked(const std::string &path, std::string_view bytes);
+
+/// A compiled model: `directory`/model.so and what lies beside it.
+struct ModelEntry {
+  std::string sharedObject;
+};
+/// An entry whose files are whole and whose outside files (path, size, mtime) are as they were.
+std::optional<ModelEntry> findModel(const std::string &root, const std::string &key);
+/// A new private directory to compile into.
+std::optional<std::string> beginModel(const std::string &root);
+/// Publishes it under `key`; `outside` lists files that the model reads at load time.
+std::optional<ModelEntry> commitModel(const std::string &root, const std::string &key, const std::string &directory,
+                                      const std::vector<std::string> &outside);
+
+/// Removes the entries that were not used for longest until the cache is below $TENON_CACHE_LIMIT bytes (default 4 GiB).
+void evict(const std::string &root);
+
+} // namespace tenon::cache

@@ -1,0 +1,107 @@
+//===- Model.h - a compiled model, loaded -----------------------------------------------===//
+//
+// Needs neither LLVM nor MLIR: shared object, manifest, weights, runs.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+#include "tenon-c/tenon.h"
+#include "tenon/Runtime/ThreadPool.h"
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+struct tenon_call;
+
+namespace tenon::runtime {
+
+/// An error with its TENON_E... code; never leaves the C functions.
+struct Error : std::runtime_error {
+  Error(int32_t code, const std::string &message) : std::runtime_error(message), code(code) {}
+  int32_t code;
+};
+
+/// One dim of an input or output: a size, a symbol, or neither.
+struct Dim {
+  int64_t size = -1;
+  std::string symbol;
+};
+
+struct Port {
+  std::string name;
+  int32_t dtype = 0;
+  std::vector<Dim> shape;
+};
+
+/// Sums of one kernel while profiling is on.
+struct KernelProfile {
+  std::string name, nodes;
+  int64_t calls = 0, nanoseconds = 0, flops = 0, bytes = 0;
+};
+
+class Model {
+public:
+  /// Throws Error.
+  Model(const std::string &path, int threads, const tenon_callbacks *callbacks);
+  ~Model();
+  Model(const Model &) = delete;
+  Model &operator=(const Model &) = delete;
+
+  /// Throws Error.
+  void run(const tenon_input *inputs, int32_t inputCount, tenon_output *outputs, int32_t outputCount);
+
+  const std::string &manifestText() const { return manifest; }
+  int workers() const;
+  void parallelFor(int64_t n, ThreadPool::Body body, void *state);
+  void *allocate(size_t bytes);
+  void release(void *memory);
+
+  const void *weight(int64_t index) const { return weights[index].data; }
+  /// Memory for constant `index` of tenon_model_init.
+  void *makeConstant(int64_t index, size_t bytes);
+  const std::vector<Port> &outputPorts() const { return outputs; }
+
+  bool profiling() const { return profileOn; }
+  void setProfiling(bool on);
+  void addProfile(int64_t kernel, int64_t nanoseconds, int64_t flops, int64_t bytes);
+  std::vector<KernelProfile> profile();
+
+private:
+  struct Weight {
+    const void *data = nullptr;
+    int64_t constant = -1; ///< result of tenon_model_init that it is, or -1
+    size_t length = 0;
+  };
+  struct Mapping {
+    std::string path;
+    void *data = nullptr;
+    size_t bytes = 0;
+  };
+
+  void parseManifest();
+  void mapWeights(const std::string &directory);
+  const Mapping &mapFile(const std::string &path);
+  void checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed, std::vector<void *> &words);
+  std::unique_ptr<tenon_call> takeCall();
+
+  void *library = nullptr;
+  std::string manifest;
+  std::vector<Port> inputs, outputs;
+  std::vector<Weight> weights;
+  std::vector<Mapping> mappings;
+  std::vector<void *> constants;
+  tenon_kernel_fn entry = nullptr, init = nullptr;
+  tenon_callbacks callbacks{};
+  std::unique_ptr<ThreadPool> pool;
+  std::mutex lock; // guards idle calls and the profile
+  std::vector<std::unique_ptr<tenon_call>> idle;
+  std::vector<KernelProfile> kernels;
+  bool profileOn = false;
+};
+
+/// "[1, 3, N, 224]"
+std::string formatShape(const int64_t *shape, int rank);
+
+} // namespace tenon::runtime

@@ -1,0 +1,47 @@
+//===- ThreadPool.h - parallel regions that start fast and park when idle ----------------===//
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tenon::runtime {
+
+/// Cores that affinity and the cgroup's quota allow this process; at least 1.
+int availableCores();
+
+/// A fixed set of workers; the caller of `run` is worker 0. Work items are handed out in order by an atomic counter, so
+/// balance does not change results: an item's result does not depend on who runs it.
+class ThreadPool {
+public:
+  explicit ThreadPool(int workers);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool &) = delete;
+  ThreadPool &operator=(const ThreadPool &) = delete;
+
+  using Body = void (*)(void *state, int64_t lo, int64_t hi, int32_t worker);
+  /// Runs body over [0, n). A second caller at the same time runs its items alone, as worker 0 of its own call.
+  void run(int64_t n, Body body, void *state);
+  int workers() const { return static_cast<int>(threads.size()) + 1; }
+
+private:
+  void work(int worker);
+  void drain(int worker);
+
+  std::vector<std::thread> threads;
+  std::mutex busy;               // held by the caller whose region runs
+  std::mutex lock;               // guards parking
+  std::condition_variable wake;
+  std::atomic<uint64_t> epoch{0};
+  std::atomic<int> running{0};
+  std::atomic<int> parked{0};
+  std::atomic<bool> stop{false};
+  std::atomic<int64_t> next{0};
+  int64_t count = 0, chunk = 1;
+  Body body = nullptr;
+  void *state = nullptr;
+};
+
+} // namespace tenon::runtime

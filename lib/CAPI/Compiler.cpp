@@ -1,0 +1,80 @@
+//===- Compiler.cpp - the one function of libtenon_compiler.so --------------------------------===//
+#include "tenon-c/tenon.h"
+#include "tenon/Driver/Cache.h"
+#include "tenon/Driver/Compile.h"
+
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cstring>
+#include <set>
+
+namespace json = llvm::json;
+
+namespace {
+
+class FileObjectCache : public tenon::ObjectCache {
+public:
+  explicit FileObjectCache(std::string root) : root(std::move(root)) {}
+  std::optional<std::string> lookup(const std::string &key) override { return tenon::cache::readChecked(root + "/kernels/" + key + ".o"); }
+  void store(const std::string &key, const std::string &object) override {
+    tenon::cache::writeChecked(root + "/kernels/" + key + ".o", object); // a full disk costs time later, nothing else
+  }
+
+private:
+  std::string root;
+};
+
+} // namespace
+
+/// The request of tenon_compile, with an "output"; `bytes` is the model or NULL. The reply, or the error's message, is
+/// allocated with malloc.
+extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile(const char *text, const char *bytes, size_t size,
+                                                                                 tenon_progress_fn progress, void *user, char **reply) {
+  auto fail = [&](int32_t code, const std::string &message) {
+    *reply = strdup(message.c_str());
+    return code;
+  };
+  auto parsed = json::parse(text);
+  if (!parsed)
+    return fail(TENON_EINVAL, llvm::toString(parsed.takeError()));
+  const json::Object &object = *parsed->getAsObject();
+  tenon::CompileRequest request;
+  auto string = [&](llvm::StringRef key, llvm::StringRef fallback) { return object.getString(key).value_or(fallback).str(); };
+  request.path = string("path", bytes ? "model.onnx" : "");
+  if (bytes)
+    request.bytes = std::string(bytes, size);
+  request.target = string("target", "host");
+  request.output = string("output", "");
+  request.dumpDirectory = string("dump", "");
+  request.selfContained = object.getBoolean("self_contained").value_or(false);
+  request.level = object.getInteger("level").value_or(2);
+  request.threads = object.getInteger("compile_threads").value_or(0);
+  if (const json::Object *shapes = object.getObject("shapes"))
+    for (const auto &[name, dims] : *shapes)
+      if (const json::Array *list = dims.getAsArray())
+        for (const json::Value &dim : *list)
+          request.shapes[name.str()].push_back(dim.getAsInteger().value_or(-1));
+  std::optional<FileObjectCache> cache;
+  if (std::string root = string("cache_root", ""); !root.empty())
+    request.cache = &cache.emplace(root);
+  if (progress)
+    request.progress = [&](const std::string &stage, int64_t done, int64_t total) { progress(user, stage.c_str(), done, total); };
+
+  llvm::Expected<tenon::CompileReply> result = tenon::compile(request);
+  if (!result)
+    return fail(TENON_EUNSUPPORTED, llvm::toString(result.takeError()));
+  json::Object seconds;
+  for (auto &[stage, value] : result->seconds)
+    seconds[stage] = value;
+  json::Array outside;
+  for (const std::string &path : result->outside)
+    outside.push_back(path);
+  std::string answer;
+  llvm::raw_string_ostream(answer) << json::Value(json::Object{{"output", request.output},
+                                                               {"kernels", result->kernels},
+                                                               {"compiled_kernels", result->compiledKernels},
+                                                               {"outside", std::move(outside)},
+                                                               {"seconds", std::move(seconds)}});
+  *reply = strdup(answer.c_str());
+  return TENON_OK;
+}

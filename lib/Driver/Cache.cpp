@@ -1,0 +1,223 @@
+//===- Cache.cpp - compiled models and kernel objects on disk -------------------------------===//
+#include "tenon/Driver/Cache.h"
+
+#define XXH_INLINE_ALL
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+namespace fs = std::filesystem;
+
+namespace tenon::cache {
+
+std::string hashBytes(std::string_view bytes) {
+  XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  char text[33];
+  std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(hash.high64), static_cast<unsigned long long>(hash.low64));
+  return text;
+}
+
+KeyBuilder &KeyBuilder::add(std::string_view name, std::string_view value) {
+  // Lengths keep parts apart: ("a", "bc") is not ("ab", "c").
+  text += std::to_string(name.size()) + ":" + std::string(name) + "=" + std::to_string(value.size()) + ":" + std::string(value) + ";";
+  return *this;
+}
+
+std::string KeyBuilder::finish() const { return hashBytes(text); }
+
+std::optional<std::string> openDirectory(std::string &warning) {
+  std::string root;
+  if (const char *directory = std::getenv("TENON_CACHE_DIR"); directory && *directory)
+    root = directory;
+  else if (const char *base = std::getenv("XDG_CACHE_HOME"); base && *base)
+    root = std::string(base) + "/tenon";
+  else if (const char *home = std::getenv("HOME"); home && *home)
+    root = std::string(home) + "/.cache/tenon";
+  else {
+    warning = "no cache: set TENON_CACHE_DIR or HOME";
+    return std::nullopt;
+  }
+  std::error_code code;
+  for (const char *part : {"", "/models", "/kernels"}) {
+    fs::create_directories(root + part, code);
+    if (code) {
+      warning = "no cache: cannot make '" + root + part + "': " + code.message();
+      return std::nullopt;
+    }
+    chmod((root + part).c_str(), 0700);
+  }
+  struct stat status;
+  if (stat(root.c_str(), &status) != 0 || status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH))) {
+    warning = "no cache: '" + root + "' belongs to another user, or others may write to it";
+    return std::nullopt;
+  }
+  return root;
+}
+
+static std::optional<std::string> readAll(const std::string &path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream)
+    return std::nullopt;
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return stream.bad() ? std::nullopt : std::optional<std::string>(text.str());
+}
+
+std::optional<std::string> readChecked(const std::string &path) {
+  std::optional<std::string> bytes = readAll(path);
+  if (!bytes || bytes->size() < 32)
+    return std::nullopt;
+  std::string sum = bytes->substr(bytes->size() - 32);
+  bytes->resize(bytes->size() - 32);
+  if (hashBytes(*bytes) != sum)
+    return std::nullopt;
+  std::error_code code;
+  fs::last_write_time(path, fs::file_time_type::clock::now(), code); // for eviction
+  return bytes;
+}
+
+static bool writeAll(const std::string &path, std::initializer_list<std::string_view> parts) {
+  int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0)
+    return false;
+  bool ok = true;
+  for (std::string_view part : parts)
+    while (ok && !part.empty()) {
+      ssize_t written = write(file, part.data(), part.size());
+      ok = written > 0 || (written < 0 && errno == EINTR);
+      if (written > 0)
+        part.remove_prefix(written);
+    }
+  ok = close(file) == 0 && ok;
+  if (!ok)
+    unlink(path.c_str());
+  return ok;
+}
+
+static std::string temporaryName(const std::string &base) {
+  static std::atomic<int> counter{0};
+  return base + ".tmp." + std::to_string(getpid()) + "." + std::to_string(counter++);
+}
+
+bool writeChecked(const std::string &path, std::string_view bytes) {
+  std::string temporary = temporaryName(path);
+  if (!writeAll(temporary, {bytes, hashBytes(bytes)}))
+    return false;
+  if (rename(temporary.c_str(), path.c_str()) == 0)
+    return true;
+  unlink(temporary.c_str());
+  return false;
+}
+
+/// "size mtime" of a file, or "" when it is missing.
+static std::string stamp(const std::string &path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0)
+    return "";
+  return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
+}
+
+std::optional<ModelEntry> findModel(const std::string &root, const std::string &key) {
+  std::string directory = root + "/models/" + key;
+  std::optional<std::string> record = readChecked(directory + "/entry");
+  if (!record)
+    return std::nullopt;
+  // Lines "hash name" for files of the entry and "@stamp path" for outside files.
+  std::istringstream lines(*record);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.size() > 1 && line[0] == '@') {
+      size_t tab = line.find('\t');
+      if (tab == std::string::npos || stamp(line.substr(tab + 1)) != line.substr(1, tab - 1))
+        return std::nullopt;
+      continue;
+    }
+    if (line.size() < 34)
+      return std::nullopt;
+    std::optional<std::string> bytes = readAll(directory + "/" + line.substr(33));
+    if (!bytes || hashBytes(*bytes) != line.substr(0, 32))
+      return std::nullopt;
+  }
+  return ModelEntry{directory + "/model.so"};
+}
+
+std::optional<std::string> beginModel(const std::string &root) {
+  std::string directory = temporaryName(root + "/models/new");
+  std::error_code code;
+  fs::remove_all(directory, code);
+  return fs::create_directory(directory, code) ? std::optional<std::string>(directory) : std::nullopt;
+}
+
+std::optional<ModelEntry> commitModel(const std::string &root, const std::string &key, const std::string &directory,
+                                      const std::vector<std::string> &outside) {
+  std::string record;
+  std::error_code code;
+  for (const fs::directory_entry &file : fs::directory_iterator(directory, code)) {
+    std::optional<std::string> bytes = readAll(file.path());
+    if (!bytes)
+      return std::nullopt;
+    record += hashBytes(*bytes) + " " + file.path().filename().string() + "\n";
+  }
+  for (const std::string &path : outside)
+    record += "@" + stamp(path) + "\t" + path + "\n";
+  if (!writeChecked(directory + "/entry", record))
+    return std::nullopt;
+  std::string final = root + "/models/" + key;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (rename(directory.c_str(), final.c_str()) == 0)
+      return ModelEntry{final + "/model.so"};
+    if (std::optional<ModelEntry> other = findModel(root, key)) { // another process was faster
+      fs::remove_all(directory, code);
+      return other;
+    }
+    std::string old = temporaryName(root + "/models/old"); // damaged: out of the way
+    if (rename(final.c_str(), old.c_str()) == 0)
+      fs::remove_all(old, code);
+  }
+  return std::nullopt;
+}
+
+void evict(const std::string &root) {
+  int64_t limit = int64_t(4) << 30;
+  if (const char *text = std::getenv("TENON_CACHE_LIMIT"); text && *text)
+    limit = std::strtoll(text, nullptr, 10);
+  struct Item {
+    fs::file_time_type used;
+    fs::path path;
+    int64_t bytes;
+  };
+  std::vector<Item> items;
+  int64_t total = 0;
+  std::error_code code;
+  for (const char *part : {"/models", "/kernels"})
+    for (const fs::directory_entry &entry : fs::directory_iterator(root + part, code)) {
+      Item item{entry.last_write_time(code), entry.path(), 0};
+      if (entry.is_directory(code)) {
+        item.used = fs::last_write_time(entry.path() / "entry", code);
+        for (const fs::directory_entry &file : fs::directory_iterator(entry.path(), code))
+          item.bytes += file.file_size(code);
+      } else {
+        item.bytes = entry.file_size(code);
+      }
+      total += item.bytes;
+      items.push_back(std::move(item));
+    }
+  if (total <= limit)
+    return;
+  std::sort(items.begin(), items.end(), [](const Item &a, const Item &b) { return a.used < b.used; });
+  for (const Item &item : items) {
+    if (total <= limit)
+      break;
+    fs::remove_all(item.path, code);
+    total -= item.bytes;
+  }
+}
+
+} // namespace tenon::cache

@@ -1,0 +1,361 @@
+//===- Model.cpp - a compiled model: loading, weights, runs ---------------------------------===//
+#include "tenon/Runtime/Model.h"
+#include "Call.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace tenon::runtime {
+
+using nlohmann::json;
+
+std::string formatShape(const int64_t *shape, int rank) {
+  std::string text = "[";
+  for (int i = 0; i < rank; ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+static std::string formatShape(const std::vector<Dim> &shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + (shape[i].size >= 0 ? std::to_string(shape[i].size) : shape[i].symbol.empty() ? "?" : shape[i].symbol);
+  return text + "]";
+}
+
+/// What the code of a model may use, against this processor.
+static void checkProcessor(const json &target) {
+  __builtin_cpu_init();
+  int bits = target.value("vector_bits", 128);
+  bool ok = true;
+#if defined(__x86_64__)
+  if (bits >= 256)
+    ok = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (bits >= 512)
+    ok = ok && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq");
+#endif
+  if (!ok)
+    throw Error(TENON_EUNSUPPORTED, "the model was compiled for '" + target.value("cpu", std::string("?")) + "' with " +
+                                        std::to_string(bits) + "-bit vectors, which this processor lacks; compile it on this machine");
+}
+
+Model::Model(const std::string &path, int threads, const tenon_callbacks *given) {
+  if (given) {
+    if (given->struct_size > sizeof(tenon_callbacks) || given->struct_size < offsetof(tenon_callbacks, alloc))
+      throw Error(TENON_EINVAL, "the callbacks' struct_size is " + std::to_string(given->struct_size) + ", expected at most " +
+                                    std::to_string(sizeof(tenon_callbacks)));
+    std::memcpy(&callbacks, given, given->struct_size);
+    if ((callbacks.alloc == nullptr) != (callbacks.free == nullptr))
+      throw Error(TENON_EINVAL, "the callbacks must have both alloc and free, or neither");
+  }
+  library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    throw Error(TENON_EIO, "cannot load '" + path + "': " + dlerror());
+  try {
+    auto *text = static_cast<const char *>(dlsym(library, "tenon_model_manifest"));
+    auto bind = reinterpret_cast<void (*)(const tenon_rt_api *)>(dlsym(library, "tenon_model_bind"));
+    entry = reinterpret_cast<tenon_kernel_fn>(dlsym(library, "tenon_model_run"));
+    if (!text || !bind || !entry)
+      throw Error(TENON_EIO, "'" + path + "' is no compiled model: it lacks tenon_model_manifest, tenon_model_bind or tenon_model_run");
+    manifest = text;
+    parseManifest();
+    if (!callbacks.parallel_for)
+      pool = std::make_unique<ThreadPool>(threads > 0 ? threads : availableCores());
+    bind(&runtimeTable());
+    init = reinterpret_cast<tenon_kernel_fn>(dlsym(library, "tenon_model_init"));
+    size_t slash = path.rfind('/');
+    mapWeights(slash == std::string::npos ? "." : path.substr(0, slash));
+    if (init) {
+      auto call = takeCall();
+      int32_t status = init(call.get(), nullptr);
+      if (status == TENON_OK)
+        status = call->status;
+      if (status != TENON_OK)
+        throw Error(status, "computing the model's constants failed: " + call->message);
+      idle.clear();
+      // What was packed is not read again: its pages may go.
+      for (Mapping &mapping : mappings)
+        madvise(mapping.data, mapping.bytes, MADV_DONTNEED);
+      for (Weight &weight : weights)
+        if (weight.constant >= 0)
+          weight.data = constants[weight.constant];
+    }
+  } catch (...) {
+    for (void *constant : constants)
+      std::free(constant);
+    for (Mapping &mapping : mappings)
+      munmap(mapping.data, mapping.bytes);
+    dlclose(library);
+    throw;
+  }
+}
+
+Model::~Model() {
+  idle.clear();
+  pool.reset();
+  for (void *constant : constants)
+    std::free(constant);
+  for (Mapping &mapping : mappings)
+    munmap(mapping.data, mapping.bytes);
+  dlclose(library);
+}
+
+static std::vector<Port> parsePorts(const json &list) {
+  std::vector<Port> ports;
+  for (const json &item : list) {
+    Port port{item.at("name").get<std::string>(), tenon_dtype_from_name(item.at("dtype").get<std::string>().c_str()), {}};
+    if (!port.dtype)
+      throw Error(TENON_EUNSUPPORTED, "'" + port.name + "' has the unknown dtype '" + item.at("dtype").get<std::string>() + "'");
+    for (const json &dim : item.at("shape")) {
+      Dim parsed;
+      if (dim.is_number_integer())
+        parsed.size = dim.get<int64_t>();
+      else if (dim.is_string())
+        parsed.symbol = dim.get<std::string>();
+      port.shape.push_back(parsed);
+    }
+    if (port.shape.size() > TENON_MAX_RANK)
+      throw Error(TENON_EUNSUPPORTED, "'" + port.name + "' has rank " + std::to_string(port.shape.size()) + ", above " + std::to_string(TENON_MAX_RANK));
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+void Model::parseManifest() {
+  try {
+    json parsed = json::parse(manifest);
+    int abi = parsed.at("abi").get<int>();
+    if (abi != TENON_ABI_VERSION)
+      throw Error(TENON_EUNSUPPORTED, "the model has interface version " + std::to_string(abi) + ", this run time has " +
+                                          std::to_string(TENON_ABI_VERSION) + "; compile it again");
+    checkProcessor(parsed.at("target"));
+    inputs = parsePorts(parsed.at("inputs"));
+    outputs = parsePorts(parsed.at("outputs"));
+    for (const json &kernel : parsed.at("kernels"))
+      kernels.push_back({kernel.at("name").get<std::string>(), kernel.at("nodes").dump()});
+  } catch (const json::exception &problem) {
+    throw Error(TENON_EIO, std::string("the model's manifest is damaged: ") + problem.what());
+  }
+}
+
+const Model::Mapping &Model::mapFile(const std::string &path) {
+  for (const Mapping &mapping : mappings)
+    if (mapping.path == path)
+      return mapping;
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    throw Error(TENON_EIO, "cannot open the weights '" + path + "': " + std::strerror(errno));
+  struct stat status;
+  void *data = MAP_FAILED;
+  if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+    data = mmap(nullptr, status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+  close(file);
+  if (data == MAP_FAILED)
+    throw Error(TENON_EIO, "cannot map the weights '" + path + "': it is empty or no regular file");
+  mappings.push_back({path, data, static_cast<size_t>(status.st_size)});
+  return mappings.back();
+}
+
+void Model::mapWeights(const std::string &directory) {
+  json list = json::parse(manifest).at("weights");
+  for (const json &item : list) {
+    std::string archive = item.at("archive").get<std::string>();
+    int64_t offset = item.at("offset").get<int64_t>(), length = item.at("length").get<int64_t>();
+    Weight weight;
+    weight.length = static_cast<size_t>(length);
+    if (archive == "init:") {
+      weight.constant = offset;
+      if (constants.size() <= static_cast<size_t>(offset))
+        constants.resize(offset + 1, nullptr);
+    } else {
+      if (length == 0) {
+        static const char nothing[64] = {};
+        weight.data = nothing;
+      } else {
+        const Mapping &mapping = mapFile(archive[0] == '/' ? archive : directory + "/" + archive);
+        if (offset < 0 || static_cast<size_t>(offset) + weight.length > mapping.bytes)
+          throw Error(TENON_EIO, "the weights '" + mapping.path + "' are too short: '" + item.at("name").get<std::string>() + "' ends at byte " +
+                                     std::to_string(offset + length) + " of " + std::to_string(mapping.bytes));
+        weight.data = static_cast<const char *>(mapping.data) + offset;
+      }
+    }
+    weights.push_back(weight);
+  }
+}
+
+void *Model::makeConstant(int64_t index, size_t) {
+  for (const Weight &weight : weights)
+    if (weight.constant == index) {
+      if (!constants[index])
+        constants[index] = allocateAligned(weight.length);
+      return constants[index];
+    }
+  // A constant that nothing reads still needs a place.
+  return nullptr;
+}
+
+int Model::workers() const { return callbacks.parallel_for ? std::max(1, callbacks.workers) : pool->workers(); }
+
+void Model::parallelFor(int64_t n, ThreadPool::Body body, void *state) {
+  if (callbacks.parallel_for)
+    callbacks.parallel_for(callbacks.user, n, body, state);
+  else
+    pool->run(n, body, state);
+}
+
+void *Model::allocate(size_t bytes) { return callbacks.alloc ? callbacks.alloc(callbacks.user, bytes, 64) : allocateAligned(bytes); }
+
+void Model::release(void *memory) {
+  if (callbacks.free)
+    callbacks.free(callbacks.user, memory);
+  else
+    std::free(memory);
+}
+
+std::unique_ptr<tenon_call> Model::takeCall() {
+  std::lock_guard<std::mutex> guard(lock);
+  if (idle.empty())
+    return std::make_unique<tenon_call>(*this);
+  auto call = std::move(idle.back());
+  idle.pop_back();
+  return call;
+}
+
+/// Copies a strided tensor to row-major order.
+static void pack(const tenon_input &input, size_t size, char *out) {
+  std::vector<int64_t> index(input.rank, 0);
+  for (;;) {
+    int64_t offset = 0;
+    for (int i = 0; i < input.rank; ++i)
+      offset += index[i] * input.strides[i];
+    std::memcpy(out, static_cast<const char *>(input.data) + offset * static_cast<int64_t>(size), size);
+    out += size;
+    int dim = input.rank - 1;
+    while (dim >= 0 && ++index[dim] == input.shape[dim])
+      index[dim--] = 0;
+    if (dim < 0)
+      return;
+  }
+}
+
+void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed, std::vector<void *> &words) {
+  if (count != static_cast<int32_t>(inputs.size()))
+    throw Error(TENON_EINVAL, "expected " + std::to_string(inputs.size()) + " inputs, but got " + std::to_string(count));
+  std::map<std::string, int64_t> symbols;
+  for (int32_t i = 0; i < count; ++i) {
+    const Port &port = inputs[i];
+    const tenon_input &input = given[i];
+    if (input.dtype != port.dtype) {
+      const char *name = tenon_dtype_name(input.dtype);
+      throw Error(TENON_EINVAL, "input '" + port.name + "': expected dtype " + tenon_dtype_name(port.dtype) + ", but got " + (name ? name : "unknown"));
+    }
+    bool same = input.rank == static_cast<int32_t>(port.shape.size());
+    for (int32_t dim = 0; same && dim < input.rank; ++dim) {
+      const Dim &want = port.shape[dim];
+      int64_t got = input.shape[dim];
+      same = got >= 0 && (want.size < 0 || want.size == got);
+      if (same && !want.symbol.empty()) {
+        auto [found, fresh] = symbols.try_emplace(want.symbol, got);
+        if (!fresh && found->second != got)
+          throw Error(TENON_EINVAL, "input '" + port.name + "': dim '" + want.symbol + "' is " + std::to_string(got) + ", but an earlier input has " +
+                                        std::to_string(found->second));
+      }
+    }
+    if (!same)
+      throw Error(TENON_EINVAL, "input '" + port.name + "': expected shape " + formatShape(port.shape) + ", but got " +
+                                    formatShape(input.shape, input.rank));
+    int64_t elements = 1;
+    for (int32_t dim = 0; dim < input.rank; ++dim)
+      elements *= input.shape[dim];
+    if (elements > 0 && !input.data)
+      throw Error(TENON_EINVAL, "input '" + port.name + "': no data");
+    const void *data = input.data;
+    if (input.strides && elements > 0) {
+      int64_t expected = 1;
+      bool contiguous = true;
+      for (int32_t dim = input.rank - 1; dim >= 0; --dim) {
+        contiguous &= input.shape[dim] == 1 || input.strides[dim] == expected;
+        expected *= input.shape[dim];
+      }
+      if (!contiguous) {
+        int bits = tenon_dtype_bits(port.dtype);
+        if (bits % 8 != 0)
+          throw Error(TENON_EINVAL, "input '" + port.name + "': packed elements must be contiguous");
+        packed.emplace_back(elements * (bits / 8));
+        pack(input, bits / 8, packed.back().data());
+        data = packed.back().data();
+      }
+    }
+    words.push_back(const_cast<void *>(data));
+    for (int32_t dim = 0; dim < input.rank; ++dim)
+      if (port.shape[dim].size < 0)
+        words.push_back(reinterpret_cast<void *>(input.shape[dim]));
+  }
+}
+
+void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *results, int32_t outputCount) {
+  if (outputCount != static_cast<int32_t>(outputs.size()))
+    throw Error(TENON_EINVAL, "expected " + std::to_string(outputs.size()) + " outputs, but got " + std::to_string(outputCount));
+  std::vector<std::vector<char>> packed;
+  packed.reserve(inputCount);
+  std::vector<void *> words;
+  checkInputs(given, inputCount, packed, words);
+  auto call = takeCall();
+  call->outputs = results;
+  call->outputCount = outputCount;
+  for (int32_t i = 0; i < outputCount; ++i)
+    results[i].owned = 0;
+  int32_t status = entry(call.get(), words.data());
+  if (status == TENON_OK)
+    status = call->status;
+  std::string message = call->message;
+  call->reset();
+  {
+    std::lock_guard<std::mutex> guard(lock);
+    idle.push_back(std::move(call));
+  }
+  if (status == TENON_OK)
+    return;
+  for (int32_t i = 0; i < outputCount; ++i)
+    if (results[i].owned) {
+      release(results[i].data);
+      results[i].data = nullptr;
+      results[i].owned = 0;
+    }
+  throw Error(status, message.empty() ? "the model failed with status " + std::to_string(status) : message);
+}
+
+void Model::setProfiling(bool on) {
+  std::lock_guard<std::mutex> guard(lock);
+  if (on && !profileOn)
+    for (KernelProfile &kernel : kernels)
+      kernel.calls = kernel.nanoseconds = kernel.flops = kernel.bytes = 0;
+  profileOn = on;
+}
+
+void Model::addProfile(int64_t kernel, int64_t nanoseconds, int64_t flops, int64_t bytes) {
+  std::lock_guard<std::mutex> guard(lock);
+  if (kernel < 0 || kernel >= static_cast<int64_t>(kernels.size()))
+    return;
+  KernelProfile &sum = kernels[kernel];
+  ++sum.calls;
+  sum.nanoseconds += nanoseconds;
+  sum.flops += flops;
+  sum.bytes += bytes;
+}
+
+std::vector<KernelProfile> Model::profile() {
+  std::lock_guard<std::mutex> guard(lock);
+  return kernels;
+}
+
+} // namespace tenon::runtime
