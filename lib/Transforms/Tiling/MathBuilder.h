@@ -1,0 +1,86 @@
+//===- MathBuilder.h - formulas on scalars or vectors, written as formulas ------------===//
+#pragma once
+#include "MathFunctions.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+namespace tenon {
+
+class MathBuilder {
+public:
+  using V = mlir::Value;
+  /// Formulas on values of `type`'s shape, with the given float element.
+  MathBuilder(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type)
+      : b(builder), loc(loc), type(type), element(mlir::getElementTypeOrSelf(type)) {
+    bits = element.getIntOrFloatBitWidth();
+    integer = withElement(type, b.getIntegerType(bits));
+  }
+
+  V splat(mlir::TypedAttr value, mlir::Type shaped) {
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(shaped))
+      return mlir::arith::ConstantOp::create(b, loc, mlir::DenseElementsAttr::get(vector, mlir::Attribute(value)));
+    return mlir::arith::ConstantOp::create(b, loc, value);
+  }
+  V c(double value) { return splat(b.getFloatAttr(element, value), type); }
+  V i(int64_t value) { return splat(b.getIntegerAttr(b.getIntegerType(bits), llvm::APInt(bits, value, true, true)), integer); }
+
+  V add(V x, V y) { return mlir::arith::AddFOp::create(b, loc, x, y); }
+  V sub(V x, V y) { return mlir::arith::SubFOp::create(b, loc, x, y); }
+  V mul(V x, V y) { return mlir::arith::MulFOp::create(b, loc, x, y); }
+  V div(V x, V y) { return mlir::arith::DivFOp::create(b, loc, x, y); }
+  V fma(V x, V y, V z) { return mlir::math::FmaOp::create(b, loc, x, y, z); }
+  V neg(V x) { return mlir::arith::NegFOp::create(b, loc, x); }
+  V abs(V x) { return mlir::math::AbsFOp::create(b, loc, x); }
+  V sqrt(V x) { return mlir::math::SqrtOp::create(b, loc, x); }
+  V floor(V x) { return mlir::math::FloorOp::create(b, loc, x); }
+  V round(V x) { return mlir::math::RoundEvenOp::create(b, loc, x); }
+  V copySign(V x, V sign) { return mlir::math::CopySignOp::create(b, loc, x, sign); }
+  V select(V mask, V x, V y) { return mlir::arith::SelectOp::create(b, loc, mask, x, y); }
+  V compare(mlir::arith::CmpFPredicate predicate, V x, V y) { return mlir::arith::CmpFOp::create(b, loc, predicate, x, y); }
+  V less(V x, V y) { return compare(mlir::arith::CmpFPredicate::OLT, x, y); }
+  V equal(V x, V y) { return compare(mlir::arith::CmpFPredicate::OEQ, x, y); }
+  V isNaN(V x) { return compare(mlir::arith::CmpFPredicate::UNO, x, x); }
+  V land(V x, V y) { return mlir::arith::AndIOp::create(b, loc, x, y); }
+  V lor(V x, V y) { return mlir::arith::OrIOp::create(b, loc, x, y); }
+  /// The smaller (larger) of both; the bound where x is NaN.
+  V atMost(V x, V bound) { return select(less(x, bound), x, bound); }
+  V atLeast(V x, V bound) { return select(less(bound, x), x, bound); }
+
+  V iadd(V x, V y) { return mlir::arith::AddIOp::create(b, loc, x, y); }
+  V isub(V x, V y) { return mlir::arith::SubIOp::create(b, loc, x, y); }
+  V shl(V x, int64_t by) { return mlir::arith::ShLIOp::create(b, loc, x, i(by)); }
+  V shrs(V x, int64_t by) { return mlir::arith::ShRSIOp::create(b, loc, x, i(by)); }
+  V asInteger(V x) { return mlir::arith::BitcastOp::create(b, loc, integer, x); }
+  V asFloat(V x) { return mlir::arith::BitcastOp::create(b, loc, type, x); }
+
+  /// coefficients[0] + x * (coefficients[1] + ...).
+  V polynomial(V x, llvm::ArrayRef<double> coefficients) {
+    V sum = c(coefficients.back());
+    for (double coefficient : llvm::reverse(coefficients.drop_back()))
+      sum = fma(sum, x, c(coefficient));
+    return sum;
+  }
+  bool isDouble() const { return bits == 64; }
+  int64_t mantissaBits() const { return bits == 64 ? 52 : 23; }
+  int64_t bias() const { return bits == 64 ? 1023 : 127; }
+
+  /// 2^n for an integral float n within the range of exponents, as `first * second` to reach denormals and infinity.
+  V scale(V x, V n) {
+    // n + 1.5 * 2^mantissa puts n into the low bits.
+    V shifted = asInteger(add(n, c(bits == 64 ? 6755399441055744.0 : 12582912.0)));
+    V count = isub(shifted, asInteger(c(bits == 64 ? 6755399441055744.0 : 12582912.0)));
+    V half = shrs(count, 1);
+    V rest = isub(count, half);
+    V first = asFloat(shl(iadd(half, i(bias())), mantissaBits()));
+    V second = asFloat(shl(iadd(rest, i(bias())), mantissaBits()));
+    return mul(mul(x, first), second);
+  }
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  mlir::Type type, element, integer;
+  unsigned bits;
+};
+
+} // namespace tenon
