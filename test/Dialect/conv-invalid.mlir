@@ -1,0 +1,239 @@
+// RUN: tenon-opt %s --split-input-file --verify-diagnostics
+
+// conv_c1
+func.func @f(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  // expected-error @+1 {{expected an input of rank 3, 4 or 5, but got 2}}
+  %y = tenon.conv %x, %w strides [] dilations [] pads [] groups 1
+      : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  return %y : tensor<4x4xf32>
+}
+
+// -----
+
+// conv_c1
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected a filter of rank 4, but got 3}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c1
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected a filter of rank 5, but got 4}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 per_sample
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c2
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'strides' to have 2 entries, but got 1}}
+  %y = tenon.conv %x, %w strides [1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c2
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'strides' to be at least 1, but got 0}}
+  %y = tenon.conv %x, %w strides [1, 0] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c2
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'dilations' to be at least 1, but got -1}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [-1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c2
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'pads' to have 4 entries, but got 2}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c3
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'groups' of at least 1, but got 0}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 0
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c3
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'groups' to divide the channels of the input, but got 3 and 4}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 3
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c4
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x3x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected the filter's channels times 'groups' to be the input's channels, but got 3 * 1 and 4}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x3x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c4
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x2x3x3xf32>) -> tensor<1x2x10x10xf32> {
+  // expected-error @+1 {{expected the filter's first channel dim to be the input's channels, but got 6 and 4}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 transposed
+      : tensor<1x4x8x8xf32>, tensor<6x2x3x3xf32> -> tensor<1x2x10x10xf32>
+  return %y : tensor<1x2x10x10xf32>
+}
+
+// -----
+
+// conv_c5
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x1x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected 'groups' to divide the output channels, but got 4 and 6}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 4
+      : tensor<1x4x8x8xf32>, tensor<6x1x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c6
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %b: tensor<6x1xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected a bias of rank 1, but got 2}}
+  %y = tenon.conv %x, %w bias %b strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<6x1xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c6
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %b: tensor<5xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected the bias to have one element per output channel, 6, but got 5}}
+  %y = tenon.conv %x, %w bias %b strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<5xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c7
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected no 'output_padding' on a convolution that is not transposed, but got 2 entries}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 {output_padding = array<i64: 0, 0>}
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c7
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<4x6x3x3xf32>) -> tensor<1x6x10x10xf32> {
+  // expected-error @+1 {{expected 'output_padding' to have 2 entries, but got 1}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 transposed {output_padding = array<i64: 0>}
+      : tensor<1x4x8x8xf32>, tensor<4x6x3x3xf32> -> tensor<1x6x10x10xf32>
+  return %y : tensor<1x6x10x10xf32>
+}
+
+// -----
+
+// conv_c7
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<4x6x3x3xf32>) -> tensor<1x6x17x19xf32> {
+  // expected-error @+1 {{expected 'output_padding' in [0, 2) along spatial dim 1, but got 2}}
+  %y = tenon.conv %x, %w strides [2, 2] dilations [1, 1] pads [0, 0, 0, 0] groups 1 transposed {output_padding = array<i64: 0, 2>}
+      : tensor<1x4x8x8xf32>, tensor<4x6x3x3xf32> -> tensor<1x6x17x19xf32>
+  return %y : tensor<1x6x17x19xf32>
+}
+
+// -----
+
+// conv_c8
+func.func @f(%x: tensor<1x4x8x8xcomplex<f32>>, %w: tensor<6x4x3x3xcomplex<f32>>) -> tensor<1x6x6x6xcomplex<f32>> {
+  // expected-error @+1 {{expected an integer or float element type, but got 'complex<f32>'}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xcomplex<f32>>, tensor<6x4x3x3xcomplex<f32>> -> tensor<1x6x6x6xcomplex<f32>>
+  return %y : tensor<1x6x6x6xcomplex<f32>>
+}
+
+// -----
+
+// conv_c8
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf16>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected the filter's element type to be the input's, but got 'f16' and 'f32'}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf16> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c8
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf64> {
+  // expected-error @+1 {{expected the result's element type to be the input's, or i32 for i8, but got 'f64' and 'f32'}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x6xf64>
+  return %y : tensor<1x6x6x6xf64>
+}
+
+// -----
+
+// conv_c8
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %b: tensor<6xf16>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected the bias' element type to be the input's, but got 'f16' and 'f32'}}
+  %y = tenon.conv %x, %w bias %b strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<6xf16> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c9
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x6x7xf32> {
+  // expected-error @+1 {{expected result shape [1, 6, 6, 6], but got [1, 6, 6, 7]}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x6x7xf32>
+  return %y : tensor<1x6x6x7xf32>
+}
+
+// -----
+
+// conv_c10
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<2x6x4x3x3xf32>) -> tensor<1x6x6x6xf32> {
+  // expected-error @+1 {{expected the batch of a per-sample filter to be the input's, but got 2 and 1}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 per_sample
+      : tensor<1x4x8x8xf32>, tensor<2x6x4x3x3xf32> -> tensor<1x6x6x6xf32>
+  return %y : tensor<1x6x6x6xf32>
+}
+
+// -----
+
+// conv_c11
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x0xf32>) -> tensor<1x6x6x9xf32> {
+  // expected-error @+1 {{expected the filter's size along spatial dim 1 to be at least 1, but got 0}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1
+      : tensor<1x4x8x8xf32>, tensor<6x4x3x0xf32> -> tensor<1x6x6x9xf32>
+  return %y : tensor<1x6x6x9xf32>
+}
