@@ -54,7 +54,7 @@ void tenon::buildTiledPipeline(OpPassManager &pm) {
 
 /// What kernels and hosts have in common below scf: everything left becomes the LLVM dialect.
 static void addLowerToLLVM(OpPassManager &pm) {
-  pm.addPass(createExpandShapes());
+  pm.addPass(tenon::createExpandShapes());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(arith::createArithExpandOpsPass());
@@ -75,7 +75,7 @@ void tenon::buildLowerKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createConvertVectorToSCFPass());
-  pm.addPass(createExpandShapes());
+  pm.addPass(tenon::createExpandShapes());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createLoopInvariantCodeMotionPass());
