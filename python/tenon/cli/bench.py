@@ -1,0 +1,170 @@
+"""time a model, beside other runtimes if wanted
+
+Each runtime lives in a process of its own; they take turns, and the others are stopped meanwhile. Every runtime gets the
+same inputs and number of threads, and its outputs are compared with Tenon's: a wrong row gets no ratio. Shown are the median
+and the minimum of the rounds' fastest calls; the ratio is peer / tenon of the medians (above 1: tenon is faster). The
+roofline's peaks are measured in the same run.
+"""
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from . import common
+
+PEERS = ("onnxruntime", "openvino")
+
+
+def _peers(text):
+    import argparse
+
+    names = [name for name in text.split(",") if name]
+    for name in names:
+        if name not in PEERS:
+            raise argparse.ArgumentTypeError(f"no runtime {name!r} to compare with; there are: {', '.join(PEERS)}")
+    return names
+
+
+def add_arguments(parser):
+    common.add_model(parser, nargs="+")
+    parser.add_argument("--against", type=_peers, default=[], metavar="RUNTIME,...", help=f"peers: {', '.join(PEERS)}")
+    parser.add_argument("--shape", action="append", default=[], metavar="NAME=1x3x224x224", type=common.parse_shape,
+                        help="fix the shape of an input; may be repeated")
+    parser.add_argument("--threads", type=common.positive, default=1, help="threads of every runtime (default 1)")
+    parser.add_argument("--rounds", type=common.positive, default=5, help="turns of each runtime (default 5)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn (default 0.5)")
+    parser.add_argument("--json", action="store_true", help="print rows as JSON")
+
+
+class Worker:
+    """A process with one runtime; stopped unless it has a turn."""
+
+    def __init__(self, runtime, model, threads, shapes, inputs):
+        self.runtime, self.facts, self.error, self.minima = runtime, {}, None, []
+        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tenon.bench_worker", runtime, model, str(threads), json.dumps(shapes), inputs],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)})
+        self.facts = self._reply()
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def _reply(self):
+        line = self.process.stdout.readline()
+        message = json.loads(line) if line else {"error": f"the process ended with {self.process.wait()}"}
+        self.error = self.error or message.get("error")
+        return message
+
+    def ask(self, **request):
+        if self.error:
+            return {}
+        self._signal(signal.SIGCONT)
+        try:
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+            return self._reply()
+        except BrokenPipeError:
+            self.error = f"the process ended with {self.process.wait()}"
+            return {}
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def close(self):
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def _same(ours, theirs):
+    """Whether two .npz files hold the same outputs: rtol 1e-3, atol 1e-4."""
+    import numpy as np
+
+    with np.load(ours) as a, np.load(theirs) as b:
+        return len(a.files) == len(b.files) and all(
+            a[name].shape == b[name].shape and np.allclose(a[name], b[name], 1e-3, 1e-4, equal_nan=True)
+            for name in a.files)
+
+
+def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=None):
+    """One row (a dict) per runtime, Tenon's first."""
+    from ..model import measure_peaks
+
+    report = report or (lambda stage, done, total: None)
+    workers = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for position, runtime in enumerate(["tenon", *peers]):
+                report(f"loading in {runtime}", position, 1 + len(peers))
+                workers.append(Worker(runtime, model, threads, shapes or {}, os.path.join(folder, "inputs.npz")))
+                if workers[0].error:
+                    break
+            peaks = measure_peaks(threads)
+            for index in range(rounds):
+                for worker in workers:
+                    report(f"round {index + 1}: {worker.runtime}", index, rounds)
+                    answer = worker.ask(seconds=seconds)
+                    if "min_s" in answer:
+                        worker.minima.append(answer["min_s"])
+            rows = []
+            for worker in workers:
+                saved = os.path.join(folder, f"{worker.runtime}.npz")
+                peak = worker.ask(save=saved).get("peak_bytes")
+                row = {"model": os.path.basename(model), "runtime": worker.runtime, "threads": threads,
+                       "version": worker.facts.get("version"), "load_s": worker.facts.get("load_s"),
+                       "peak_bytes": peak, "error": worker.error}
+                if worker.minima and not worker.error:
+                    row.update(median_s=statistics.median(worker.minima), min_s=min(worker.minima))
+                    if worker is workers[0]:
+                        facts = worker.facts
+                        bound = max(facts["flops"] / peaks[0], facts["bytes"] / peaks[1])
+                        row.update(kernels=facts["kernels"], gflops=facts["flops"] / row["median_s"] / 1e9,
+                                   roofline=bound / row["median_s"], peak_gflops=peaks[0] / 1e9,
+                                   peak_gbs=peaks[1] / 1e9)
+                    else:
+                        row["same"] = not workers[0].error and _same(os.path.join(folder, "tenon.npz"), saved)
+                        if row["same"]:
+                            row["ratio"] = row["median_s"] / rows[0]["median_s"]
+                rows.append(row)
+            return rows
+        finally:
+            for worker in workers:
+                worker.close()
+
+
+def main(options):
+    from .. import errors
+
+    rows = []
+    for model in options.model:
+        if not os.path.isfile(model):
+            raise errors.FileError(f"no file {model!r}")
+        with common.progress(os.path.basename(model)) as report:
+            rows += measure(model, options.against, options.threads, dict(options.shape), options.rounds,
+                            options.seconds, report)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return any(row["error"] for row in rows)
+    shown = common.table(f"{options.threads} thread{'s' if options.threads > 1 else ''}, {options.rounds} rounds",
+                         ["model", "runtime", ">load s", ">median ms", ">min ms", ">ratio", ">GFLOP/s", ">roofline",
+                          ">memory MB"])
+    for row in rows:
+        number = lambda key, form, scale=1: form.format(row[key] * scale) if row.get(key) is not None else ""
+        cells = [number("load_s", "{:.2f}"), number("median_s", "{:.3f}", 1e3), number("min_s", "{:.3f}", 1e3),
+                 number("ratio", "{:.2f}") or ("wrong" if row.get("same") is False else ""),
+                 number("gflops", "{:.0f}"), number("roofline", "{:.0%}"), number("peak_bytes", "{:.0f}", 1e-6)]
+        if row["error"]:
+            cells = [row["error"]] + [""] * 6
+        shown.add_row(row["model"], f"{row['runtime']} {row['version'] or ''}", *cells)
+    console = common.console()
+    console.print(shown)
+    peaks = next((row for row in rows if "peak_gflops" in row), None)
+    if peaks:
+        console.print(f"peaks measured in this run: {peaks['peak_gflops']:.0f} GFLOP/s, {peaks['peak_gbs']:.1f} GB/s; "
+                      "ratio above 1: tenon is faster", highlight=False)
+    return 1 if any(row["error"] or row.get("same") is False for row in rows) else 0

@@ -1,0 +1,39 @@
+"""show or empty the cache of compiled models
+
+The cache is safe to delete at any time. TENON_CACHE_DIR moves it; the default is $XDG_CACHE_HOME/tenon or
+~/.cache/tenon.
+"""
+import os
+
+
+def add_arguments(parser):
+    parser.add_argument("action", choices=["show", "clear", "path"], nargs="?", default="show",
+                        help="show sizes (default), clear all, or print the folder")
+
+
+def directory():
+    """Where compiled models are kept."""
+    given = os.environ.get("TENON_CACHE_DIR")
+    if given:
+        return given
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "tenon")
+
+
+def main(options):
+    folder = directory()
+    if options.action == "path":
+        print(folder)
+        return
+    count = size = 0
+    for base, _, files in os.walk(folder):
+        for name in files:
+            path = os.path.join(base, name)
+            try:
+                size += os.lstat(path).st_size
+                if options.action == "clear":
+                    os.unlink(path)
+                count += 1
+            except FileNotFoundError:
+                pass
+    print(f"{folder}: {count} files, {size / 2**20:.1f} MiB{', removed' if options.action == 'clear' else ''}")

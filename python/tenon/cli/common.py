@@ -1,0 +1,124 @@
+"""What the commands share: options of a model, the progress bar, tables."""
+import argparse
+import os
+
+from .. import errors
+
+
+def add_model(parser, nargs=None):
+    parser.add_argument("model", nargs=nargs, help="a .onnx or .mlir file, or a .so that `tenon compile` wrote")
+
+
+def add_compile_options(parser):
+    parser.add_argument("--shape", action="append", default=[], metavar="NAME=1x3x224x224", type=parse_shape,
+                        help="fix the shape of an input ('?' keeps a dim open); may be repeated")
+    parser.add_argument("--target", default="host", help="'host' (default) or a target such as x86-64-v3")
+    parser.add_argument("--threads", type=positive, help="threads to run with (default: all that may be used)")
+    parser.add_argument("--no-cache", action="store_true", help="compile even what the cache has")
+
+
+def parse_shape(text):
+    name, separator, dims = text.rpartition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"expected NAME=DIMxDIM..., but got {text!r}")
+    try:
+        return name, [None if dim == "?" else int(dim) for dim in dims.replace(",", "x").split("x") if dim]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected dims like 1x3x224x224, but got {dims!r}") from None
+
+
+def positive(text):
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive number, but got {text!r}")
+    return value
+
+
+def open_model(options, output=None):
+    """Compiles or loads what the options name, with a progress bar on a terminal."""
+    from .. import model as api
+
+    if options.model.endswith(".so"):
+        return api.load(options.model, options.threads)
+    with progress(f"compiling {os.path.basename(options.model)}") as report:
+        return api.compile(options.model, options.target, options.threads, shapes=dict(options.shape), output=output,
+                           cache=not options.no_cache, progress=report)
+
+
+class progress:
+    """A bar on standard error that follows (stage, done, total); nothing where that is no terminal."""
+
+    def __init__(self, title):
+        self.title = title
+
+    def __enter__(self):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+                            TextColumn("{task.fields[count]}"), TimeElapsedColumn(),
+                            console=Console(stderr=True), transient=True)
+        if not self.bar.console.is_terminal:
+            self.bar = None
+            return lambda stage, done, total: None
+        self.bar.start()
+        task = self.bar.add_task(self.title, total=None, count="")
+
+        def report(stage, done, total):
+            self.bar.update(task, description=f"{self.title}: {stage}", total=total or None, completed=done,
+                            count=f"{done}/{total}" if total else "")
+
+        return report
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def table(title, columns):
+    """A rich table; columns that start with '>' are right-aligned."""
+    from rich.table import Table
+
+    result = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        result.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left",
+                          no_wrap=column.startswith(">"))
+    return result
+
+
+def console():
+    from rich.console import Console
+
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=140)
+
+
+def read_inputs(model, given, symbols=None):
+    """Arrays for a model: those named in `given` (name -> file), random ones for the rest."""
+    import numpy as np
+
+    names = [value.name for value in model.inputs]
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise errors.InvalidArgument(f"no input named {unknown[0]!r}; the inputs are "
+                                     f"{', '.join(map(str, model.inputs))}")
+    arrays = model.random_inputs(**(symbols or {}))
+    for position, name in enumerate(names):
+        if name not in given:
+            continue
+        try:
+            if given[name].endswith(".pb"):
+                import onnx
+
+                tensor = onnx.TensorProto()
+                with open(given[name], "rb") as file:
+                    tensor.ParseFromString(file.read())
+                arrays[position] = onnx.numpy_helper.to_array(tensor)
+            else:
+                arrays[position] = np.load(given[name], allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise errors.FileError(f"cannot read input {name!r} from {given[name]!r}: {error}") from error
+    return arrays

@@ -1,0 +1,310 @@
+"""Compiling, loading and calling models. What computes is the compiled code; here arrays are only checked and passed.
+
+Must not import onnx: a ModelProto is recognised by its method SerializeToString.
+"""
+import base64
+import json
+import os
+import time
+from typing import NamedTuple, Tuple, Union
+
+import numpy as np
+
+from . import errors
+
+_extension = None
+
+
+def extension():
+    """The compiled module `_tenon`, with a message that helps when it is missing."""
+    global _extension
+    if _extension is None:
+        try:
+            from . import _tenon
+        except ImportError as error:
+            raise ImportError("tenon's extension module is not built for this Python: in a source tree run "
+                              f"'make build', elsewhere 'pip install .' ({error})") from error
+        _extension = _tenon
+    return _extension
+
+
+class Value(NamedTuple):
+    """An input or output: a dim is a number, the name of a symbol, or None when nothing is known of it."""
+    name: str
+    shape: Tuple[Union[int, str, None], ...]
+    dtype: str
+
+    def __str__(self):
+        return f"{self.name}: {self.dtype}[{', '.join('?' if dim is None else str(dim) for dim in self.shape)}]"
+
+
+def _numpy_dtype(name):
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # bfloat16, the float8s, int4
+
+        return np.dtype(getattr(ml_dtypes, name))
+
+
+def _as_array(value):
+    """A NumPy view of an array, through the buffer or DLPack protocols where there is one."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__") and not isinstance(value, np.generic):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+class Model:
+    """A compiled model. Calls from several threads are legal; the interpreter lock is released while it runs."""
+
+    def __init__(self, handle, info):
+        self._handle = handle
+        self._info = info
+        manifest = json.loads(handle.manifest())
+        self.inputs, self._inputs = _interface(manifest["inputs"])
+        self.outputs, self._outputs = _interface(manifest["outputs"])
+        self._positions = {value.name: position for position, value in enumerate(self.inputs)}
+
+    def __repr__(self):
+        return f"<tenon.Model ({', '.join(map(str, self.inputs))}) -> ({', '.join(map(str, self.outputs))})>"
+
+    def __call__(self, *arrays, out=None, **named):
+        """Runs the model on arrays in the order of `inputs`, or by name; gives one array, or a tuple of several.
+
+        `out`: an array (or one per output, None for those to be made) that the results are written into.
+        """
+        if named or len(arrays) != len(self.inputs):
+            arrays = self._bind(arrays, named)
+        results = self._run(arrays, out)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def run(self, feeds, out=None):
+        """Runs the model on {input name: array}; gives {output name: array}. `out`: {output name: array}."""
+        outs = [out.get(value.name) for value in self.outputs] if out else None
+        if out and (unknown := set(out) - {value.name for value in self.outputs}):
+            raise errors.InvalidArgument(f"no output named {sorted(unknown)[0]!r}; the outputs are "
+                                         f"{', '.join(value.name for value in self.outputs)}")
+        results = self._run(self._bind((), feeds), outs)
+        return {value.name: result for value, result in zip(self.outputs, results)}
+
+    def _bind(self, arrays, named):
+        if len(arrays) > len(self.inputs):
+            raise errors.InvalidArgument(f"expected {len(self.inputs)} inputs, but got {len(arrays)}")
+        bound = list(arrays) + [None] * (len(self.inputs) - len(arrays))
+        for name, array in named.items():
+            if name not in self._positions:
+                raise errors.InvalidArgument(f"no input named {name!r}; the inputs are "
+                                             f"{', '.join(map(str, self.inputs)) or 'none'}")
+            if bound[self._positions[name]] is not None:
+                raise errors.InvalidArgument(f"input {name!r} is given twice")
+            bound[self._positions[name]] = array
+        for value, array in zip(self.inputs, bound):
+            if array is None:
+                raise errors.InvalidArgument(f"input {value} is missing")
+        return bound
+
+    def _run(self, arrays, out):
+        entries = []
+        symbols = {}
+        for value, dtype, array in zip(self.inputs, self._inputs, arrays):
+            array = _as_array(array)
+            if array.dtype != dtype.numpy:
+                raise errors.InvalidArgument(f"expected input {value}, but got dtype {array.dtype}")
+            self._check_shape("input", value, array.shape, symbols)
+            entries.append((dtype.encode(array), dtype.code, array.shape))
+        outs = self._check_outs(out)
+        made = self._handle.run(entries, [None if item is None else dtype.carry(item)
+                                          for item, dtype in zip(outs, self._outputs)])
+        results = []
+        for value, dtype, given, (array, _, shape) in zip(self.outputs, self._outputs, outs, made):
+            if given is None:
+                array = dtype.decode(array, shape)
+            elif given.shape != shape:
+                raise errors.InvalidArgument(f"expected 'out' for {value} to have shape {list(shape)}, but got "
+                                             f"{list(given.shape)}")
+            results.append(array if given is None else given)
+        return results
+
+    def _check_shape(self, role, value, shape, symbols):
+        wrong = len(shape) != len(value.shape)
+        for dim, size in zip(value.shape, shape):
+            if isinstance(dim, str):
+                wrong |= symbols.setdefault(dim, size) != size
+            elif dim is not None:
+                wrong |= dim != size
+        if wrong:
+            known = {name: size for name, size in symbols.items() if name in value.shape}
+            where = f" (with {', '.join(f'{name} = {size}' for name, size in known.items())})" if known else ""
+            raise errors.InvalidArgument(f"expected {role} {value}{where}, but got shape {list(shape)}")
+
+    def _check_outs(self, out):
+        if out is None:
+            return [None] * len(self.outputs)
+        if not isinstance(out, (list, tuple)):
+            out = [out]
+        if len(out) != len(self.outputs):
+            raise errors.InvalidArgument(f"expected {len(self.outputs)} arrays in 'out', but got {len(out)}")
+        for value, dtype, array in zip(self.outputs, self._outputs, out):
+            if array is None:
+                continue
+            if not isinstance(array, np.ndarray) or array.dtype != dtype.numpy or dtype.bits < 8:
+                raise errors.InvalidArgument(f"expected 'out' for {value} to be a NumPy array of that dtype, but got "
+                                             f"{getattr(array, 'dtype', type(array).__name__)}")
+            if not array.flags.c_contiguous or not array.flags.writeable:
+                raise errors.InvalidArgument(f"expected 'out' for {value} to be contiguous and writeable")
+        return list(out)
+
+    def profile(self, *arrays, runs=10, **named):
+        """Runs the model; gives one dict per kernel, of one run: name, nodes, calls, ms, flops, bytes, gflops, roofline.
+
+        `roofline` is the share reached of what this machine's peaks (measured now) allow for the kernel's flops and
+        bytes. Without arrays the inputs are random (open dims are 1).
+        """
+        arrays = self._bind(arrays, named) if arrays or named else self.random_inputs()
+        self._run(arrays, None)
+        self._handle.set_profiling(True)
+        try:
+            for _ in range(runs):
+                self._run(arrays, None)
+            rows = json.loads(self._handle.profile())
+        finally:
+            self._handle.set_profiling(False)
+        flops, bandwidth = measure_peaks(self._info.get("threads"))
+        for row in rows:
+            row["ms"] = row.pop("ns") / runs / 1e6
+            for key in ("calls", "flops", "bytes"):
+                row[key] = row[key] / runs
+            seconds = max(row["ms"] / 1e3, 1e-9)
+            row["gflops"] = row["flops"] / seconds / 1e9
+            row["roofline"] = max(row["flops"] / flops, row["bytes"] / bandwidth) / seconds
+        return rows
+
+    def explain(self):
+        """What the compiler decided: the manifest of the compiled model, with each kernel's schedule."""
+        return json.loads(self._handle.manifest())
+
+    @property
+    def info(self):
+        """How this model came to be: `path` of the shared object, `cached`, `seconds` to get it, `kernels`."""
+        return dict(self._info)
+
+    def random_inputs(self, seed=0, **symbols):
+        """Inputs to try the model with: normal numbers, small integers; symbols are 1 unless given by name."""
+        rng = np.random.default_rng(seed)
+        arrays = []
+        for value, dtype in zip(self.inputs, self._inputs):
+            shape = [dim if isinstance(dim, int) else int(symbols.get(dim, 1)) for dim in value.shape]
+            if dtype.numpy.kind == "b":
+                arrays.append(rng.random(shape) < 0.5)
+            elif dtype.numpy.kind in "iu" or "int" in value.dtype:
+                arrays.append(np.asarray(rng.integers(0, 2, shape)).astype(dtype.numpy))
+            else:
+                arrays.append(np.asarray(rng.standard_normal(shape)).astype(dtype.numpy))
+        return arrays
+
+
+class _Dtype:
+    """How arrays of an element type cross the boundary: as themselves, as integers of their width, or packed."""
+
+    BITS = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
+
+    def __init__(self, name):
+        self.code = extension().dtype_code(name)
+        self.numpy = _numpy_dtype(name)
+        self.bits = self.BITS.get(name, 8 * self.numpy.itemsize)
+        plain = self.numpy.isbuiltin == 1 and self.numpy != np.float16
+        self.carrier = self.numpy if plain else np.dtype(f"uint{8 * self.numpy.itemsize}")
+
+    def carry(self, array):
+        return array if array.dtype == self.carrier else array.view(self.carrier)
+
+    def encode(self, array):
+        array = self.carry(np.ascontiguousarray(array) if array.ndim else array)
+        if self.bits == 8 * self.numpy.itemsize:
+            return array
+        per, flat = 8 // self.bits, array.reshape(-1) & ((1 << self.bits) - 1)
+        flat = np.concatenate([flat, np.zeros(-flat.size % per, np.uint8)]).reshape(-1, per)
+        packed = np.zeros(flat.shape[0], np.uint8)
+        for position in range(per):
+            packed |= flat[:, position] << (position * self.bits)
+        return packed
+
+    def decode(self, array, shape):
+        if self.bits == 8 * self.numpy.itemsize:
+            return array if array.dtype == self.numpy else array.view(self.numpy)
+        per, count = 8 // self.bits, int(np.prod(shape))
+        flat = np.stack([(array >> (position * self.bits)) & ((1 << self.bits) - 1) for position in range(per)], -1)
+        flat = flat.reshape(-1)[:count].astype(np.uint8)
+        if self.numpy.name.startswith("int"):  # extend the sign
+            flat = ((flat ^ (1 << (self.bits - 1))).astype(np.int8) - (1 << (self.bits - 1))).astype(np.int8)
+            return flat.astype(self.numpy).reshape(shape)
+        return (flat.astype(self.numpy) if "uint" in self.numpy.name else flat.view(self.numpy)).reshape(shape)
+
+
+def _interface(entries):
+    values = tuple(Value(entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in entries)
+    return values, [_Dtype(value.dtype) for value in values]
+
+
+def measure_peaks(threads=None):
+    """(float32 flops per second, bytes read per second) of `threads` threads, measured now."""
+    peaks = json.loads(extension().measure_peaks(threads or len(os.sched_getaffinity(0))))
+    return peaks["flops"], peaks["bytes_per_second"]
+
+
+def compile(model, target="host", threads=None, precision="default", shapes=None, *, output=None, cache=True,
+            progress=None):
+    """Compiles a model, or finds it in the cache, and loads it.
+
+    model      path of a .onnx or .mlir file, its bytes, or an onnx.ModelProto
+    target     "host" (this machine), or a name such as "x86-64-v3"
+    threads    used by calls; None: all that affinity and the cgroup allow
+    precision  "default": the same operations in another order, functions within 2 ulp
+    shapes     {input name: shape} fixes dims that the model leaves open; None keeps a dim open
+    output     where the shared object is written (default: into the cache)
+    cache      False compiles even what the cache has
+    progress   called with (stage, done, total)
+    """
+    if precision != "default":
+        raise errors.InvalidArgument(f"expected precision 'default', but got {precision!r}")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise errors.InvalidArgument(f"expected threads to be a positive number or None, but got {threads!r}")
+    request = {"target": target, "threads": threads or 0, "cache": bool(cache),
+               "shapes": {str(name): [-1 if dim is None or isinstance(dim, str) else int(dim) for dim in shape]
+                          for name, shape in (shapes or {}).items()}}
+    if output:
+        request["output"] = os.path.abspath(output)
+    if isinstance(model, (str, os.PathLike)):
+        request["path"] = path = os.fspath(model)
+        if not os.path.isfile(path):
+            raise errors.FileError(f"no file {path!r}" if not os.path.exists(path) else f"{path!r} is not a file")
+    elif isinstance(model, (bytes, bytearray, memoryview)):
+        request["bytes"] = base64.b64encode(model).decode()
+    elif hasattr(model, "SerializeToString"):
+        request["bytes"] = base64.b64encode(model.SerializeToString()).decode()
+    else:
+        raise errors.InvalidArgument(f"expected a path, bytes or an onnx.ModelProto, but got {type(model).__name__}")
+    start = time.perf_counter()
+    reply = json.loads(extension().compile(json.dumps(request), progress))
+    handle = extension().Handle(reply["output"], threads or 0)
+    return Model(handle, {"path": reply["output"], "cached": reply.get("cached", False), "threads": threads,
+                          "kernels": reply.get("kernels", 0), "compiled_kernels": reply.get("compiled_kernels", 0),
+                          "seconds": time.perf_counter() - start, "stages": reply.get("seconds", {})})
+
+
+def load(path, threads=None):
+    """Opens a shared object that `compile(output=...)` or `tenon compile -o` wrote. No compiler is needed."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise errors.FileError(f"no file {path!r}")
+    start = time.perf_counter()
+    handle = extension().Handle(path, threads or 0)
+    return Model(handle, {"path": path, "cached": True, "threads": threads, "seconds": time.perf_counter() - start,
+                          "kernels": len(json.loads(handle.manifest()).get("kernels", []))})
+
+
+def version() -> str:
+    """The version of the native library."""
+    return extension().version()
