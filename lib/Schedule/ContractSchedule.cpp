@@ -19,7 +19,10 @@ namespace {
 constexpr int64_t kUnknownExtent = 256;
 /// Rows over which a packed panel is used, at least where there are as many.
 constexpr int64_t kRowsPerPanel = 128;
-constexpr int64_t kMaxUnits = 64;
+/// More rows of one factor may fall into one set of the first cache level than that has ways.
+constexpr int64_t kMaxRows = 8;
+constexpr int64_t kRowsPerUnit = 32;
+constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
 /// Floating-point operations that make a unit worth its start.
 constexpr double kUnitFlops = 5e5;
 
@@ -107,20 +110,37 @@ private:
     if (step == 1) {
       // Rows a multiple of the page apart fall into one cache set.
       int64_t rowBytes = getRowBytes(operand);
-      return reductionPoints >= 64 && rowBytes >= 2048 && rowBytes % 1024 == 0 ? 3 : 1;
+      if (reductionPoints >= 64 && rowBytes >= 2048)
+        return rowBytes % 1024 == 0 ? 11 : 1.3;
+      return 1;
     }
-    return step == 2 ? 3 : 2.0 * width;
+    return step == 2 ? 3 : 4.0 * width;
   }
 
   /// Cost of copying one vector to a panel.
   double getPackCost(unsigned operand, const Tile &tile) const {
     int64_t step = getStep(operand, tile.vectorDim);
-    if (step == 1)
-      return 3;
-    for (unsigned dim : reductions)
-      if (step == 0 && isUnitStride(operand, dim) && extents[dim] >= width)
-        return 6; // blocks transposed in registers
-    return step == 2 ? 4 : 2.0 * width;
+    if (step != 0) { // what it takes to read in place, once, and a store
+      Tile inPlace = tile;
+      inPlace.pack = -1;
+      return getVectorCost(operand, inPlace) + 2;
+    }
+    // Blocks are transposed in registers along what is contiguous: one reduction dim, or all of them behind the others.
+    int64_t run = 1;
+    for (int64_t position = coefficients[operand].size() - 1; position >= 0; --position) {
+      ArrayRef<int64_t> row = coefficients[operand][position];
+      auto isTerm = [&](unsigned dim) {
+        for (unsigned other = 0; other < row.size(); ++other)
+          if (row[other] != (other == dim ? 1 : 0))
+            return false;
+        return true;
+      };
+      auto found = llvm::find_if(reductions, isTerm);
+      if (found == reductions.end() || !known[*found])
+        break;
+      run *= extents[*found];
+    }
+    return run >= width ? 14 : 6.0 * width;
   }
 
   bool isDot(const Tile &tile) const { return tile.vectorDim >= 0 && op.isReduction(tile.vectorDim); }
@@ -135,7 +155,8 @@ private:
       loads += count;
     }
     // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it.
-    return std::max({multiplies / 2, 4.0, loads / 2}) + 0.5;
+    // Loads are never quite free beside them.
+    return std::max({multiplies / 2, 4.0, loads / 2}) + 0.1 * loads + 0.5;
   }
 
   bool fitsRegisters(const Tile &tile) const {
@@ -147,7 +168,7 @@ private:
     }
     int64_t used = tile.vectors * tile.rows[0] * tile.rows[1] + std::min(counts[0], counts[1]) + 1;
     int64_t registers = target.getVectorRegisters();
-    return used <= (registers > 16 ? registers - 2 : registers);
+    return used <= (registers > 16 ? registers - 2 : registers) && used - std::min(counts[0], counts[1]) - 1 <= registers * 3 / 4;
   }
 
   /// Pieces of an extent: whole tiles and what is left.
@@ -187,7 +208,7 @@ private:
           cost += count * getStepCost(tile, vectors, rows0, rows1) * steps;
           double values = static_cast<double>(vectors * rows0 * rows1);
           bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
-          cost += count * values * (dot ? 10 : scattered ? 1.5 * width : 1) / reductionPoints;
+          cost += count * values * (dot ? 10 : scattered ? 3.0 * width : 1) / reductionPoints;
         }
     // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
     double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
@@ -217,8 +238,9 @@ private:
 
   void tryRows(Tile tile) {
     bool dot = isDot(tile);
-    auto limit = [&](int64_t dim) { return dim < 0 ? 1 : std::min<int64_t>(extents[dim], 14); };
-    for (tile.vectors = 1; tile.vectors <= (dot ? 1 : 4); ++tile.vectors) {
+    auto limit = [&](int64_t dim) { return dim < 0 ? 1 : std::min(extents[dim], kMaxRows); };
+    int64_t maxVectors = dot ? 1 : tile.rowDims[0] < 0 && tile.rowDims[1] < 0 ? 8 : 4;
+    for (tile.vectors = 1; tile.vectors <= maxVectors; ++tile.vectors) {
       if (!dot && tile.vectors > 1 && (tile.vectors - 1) * width >= extents[tile.vectorDim])
         break;
       for (tile.rows[0] = 1; tile.rows[0] <= limit(tile.rowDims[0]); ++tile.rows[0])
@@ -240,28 +262,51 @@ private:
     for (unsigned dim : reductions)
       if (dependsOn(factor, dim))
         points *= extents[dim];
-    return points * tile.vectors * width * elementBytes <= target.getL2Bytes();
+    return points * tile.vectors * width * elementBytes <= target.getL2Bytes() * 3 / 4;
   }
 
-  SmallVector<int64_t> getUnroll() const {
-    int64_t budget = (target.getVectorRegisters() > 16 ? 256 : 128) / (best.vectors * best.rows[0] * best.rows[1]);
+  /// Whether reduction dim `dim` shares an index with a row dim of several rows: its taps then read the same elements.
+  bool sharesRows(int64_t dim) const {
+    for (unsigned operand = 0; operand < 2; ++operand)
+      for (ArrayRef<int64_t> row : coefficients[operand])
+        for (unsigned slot = 0; slot < 2; ++slot)
+          if (row[dim] != 0 && best.rowDims[slot] >= 0 && best.rows[slot] > 1 && row[best.rowDims[slot]] != 0)
+            return true;
+    return false;
+  }
+
+  /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that each
+  /// element is loaded once for all rows and taps that read it.
+  bool isDepthwise() const {
+    if (best.vectorDim < 0 || isDot(best))
+      return false;
+    for (unsigned operand = 0; operand < 2; ++operand)
+      if (!dependsOn(operand, best.vectorDim) && !dependsOn(operand, best.rowDims[0]) && !dependsOn(operand, best.rowDims[1]))
+        return llvm::any_of(reductions, [&](unsigned dim) { return sharesRows(dim); });
+    return false;
+  }
+
+  SmallVector<int64_t> getUnroll() {
     SmallVector<int64_t> unroll;
+    int64_t registers = target.getVectorRegisters();
+    if (isDepthwise() && reductionPoints <= 64) {
+      int64_t limit = registers > 16 ? 800 : 320;
+      bool all = llvm::all_of(reductions, [&](unsigned dim) { return known[dim]; });
+      int64_t *rows = best.rowDims[0] >= 0 && best.rows[0] > 1 ? &best.rows[0] : &best.rows[1];
+      if (all) {
+        while (*rows > 2 && reductionPoints * best.vectors * best.rows[0] * best.rows[1] > limit)
+          --*rows;
+        return SmallVector<int64_t>(reductions.begin(), reductions.end());
+      }
+    }
+    int64_t budget = (registers > 16 ? 256 : 128) / (best.vectors * best.rows[0] * best.rows[1]);
     for (int64_t dim : llvm::reverse(reductions)) {
       if (dim == best.vectorDim)
         continue;
-      if (!known[dim] || extents[dim] > 9 || extents[dim] > budget)
+      if (!known[dim] || extents[dim] > 9 || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)))
         break;
       budget /= extents[dim];
       unroll.push_back(dim);
-      // Taps that move along a row dim read the same elements again: keep them apart unless that is all there is to reuse.
-      bool shared = false;
-      for (int64_t next : llvm::reverse(reductions))
-        for (unsigned operand = 0; operand < 2; ++operand)
-          for (ArrayRef<int64_t> row : coefficients[operand])
-            for (unsigned slot = 0; slot < 2; ++slot)
-              shared |= next < dim && row[next] != 0 && best.rowDims[slot] >= 0 && best.rows[slot] > 1 && row[best.rowDims[slot]] != 0;
-      if (shared && best.rowDims[0] >= 0 && best.rowDims[1] >= 0 && best.rows[0] > 1 && best.rows[1] > 1)
-        break;
     }
     llvm::sort(unroll);
     return unroll;
@@ -287,21 +332,26 @@ private:
     for (unsigned dim : parallels)
       if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
         cut(dim, 1);
-    for (unsigned slot = 0; slot < 2; ++slot)
-      if (int64_t dim = best.rowDims[slot]; dim >= 0) {
-        int64_t granule = best.rows[slot];
-        if (best.pack >= 0)
-          granule *= std::max<int64_t>(1, kRowsPerPanel / granule);
-        cut(dim, granule);
-      }
-    if (best.vectorDim >= 0 && !isDot(best))
-      cut(best.vectorDim, best.vectors * width);
+    // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
+    for (int64_t least : {best.pack >= 0 ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
+      if (least == 1 && units >= kLeastUnits)
+        break;
+      // A panel is copied once per unit that uses it: fewer columns rather than fewer rows.
+      if (best.pack >= 0)
+        cut(best.vectorDim, best.vectors * width);
+      for (unsigned slot = 0; slot < 2; ++slot)
+        if (int64_t dim = best.rowDims[slot]; dim >= 0 && tiles[dim] == 0)
+          cut(dim, best.rows[slot] * std::max<int64_t>(1, least / best.rows[slot]));
+      if (best.vectorDim >= 0 && !isDot(best) && tiles[best.vectorDim] == 0)
+        cut(best.vectorDim, best.vectors * width);
+    }
     return tiles;
   }
 
   ScheduleAttr build() {
     SmallVector<int64_t> registers(op.getNumLoops(), 1), pack;
     bool vector = best.vectorDim >= 0;
+    SmallVector<int64_t> unroll = getUnroll(); // may lower the number of rows
     if (vector)
       registers[best.vectorDim] = best.vectors * width;
     for (unsigned slot = 0; slot < 2; ++slot)
@@ -309,7 +359,7 @@ private:
         registers[best.rowDims[slot]] = best.rows[slot];
     if (best.pack >= 0)
       pack.push_back(best.pack);
-    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), {}, {}, registers, getUnroll(), pack,
+    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), {}, {}, registers, unroll, pack,
                              best.vectorDim, vector ? width : 1);
   }
 

@@ -58,15 +58,21 @@ public:
     tile.rows.assign(op.getNumLoops(), 1);
     tile.lanes.resize(1);
     // Plain loops outside; then the vector dim, so that a panel of the factor with that dim stays in the cache while the
-    // rows pass by; then the rows.
-    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
-      if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && op.getRegisterTile(dim) == 1)
-        order.push_back(dim);
+    // rows pass by; then the rows. Plain loops that a packed factor does not move with stay inside its panel.
+    auto isRow = [&](unsigned dim) {
+      if (op.getRegisterTile(dim) > 1)
+        return true;
+      return llvm::any_of(op.getPack(), [&](int64_t factor) { return !op.getMaps()[factor].isFunctionOfDim(dim); });
+    };
+    auto add = [&](bool rows) {
+      for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+        if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && isRow(dim) == rows)
+          order.push_back(dim);
+    };
+    add(/*rows=*/false);
     if (contraction.vectorDim >= 0 && !contraction.isDot())
       order.push_back(contraction.vectorDim);
-    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
-      if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && op.getRegisterTile(dim) > 1)
-        order.push_back(dim);
+    add(/*rows=*/true);
   }
 
   /// Makes the scratch memory of packed factors. A factor that moves with row dims cannot be packed by panels.

@@ -13,6 +13,7 @@
 
 #include <map>
 #include <set>
+#include <vector>
 
 using namespace mlir;
 using namespace tenon;
@@ -229,24 +230,28 @@ private:
   struct Item {
     unsigned sum;
     unsigned lane;
-    Key left, right; ///< offsets, then the lane's number where the operand has the vector dim
+    Key left, right;         ///< the places' offsets
+    Key leftRow, rightRow;   ///< the same of the row's first lane
   };
+
+  using Group = std::vector<Item>;
 
   /// One point of the reduction loops: all taps of all accumulators. `dotCount`: valid lanes of a dot's last step.
   void emitStep(SmallVectorImpl<Value> &sums, OpFoldResult dotCount) {
     SmallVector<Value> leftBase = getBase(0), rightBase = getBase(1);
-    SmallVector<SmallVector<Item>> groups;
+    std::vector<Group> groups;
     for (const Key &tap : taps) {
       groups.emplace_back();
       for (auto [rowNumber, row] : llvm::enumerate(rows))
         for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
           Item item{static_cast<unsigned>(rowNumber * tile.lanes.size() + laneNumber), static_cast<unsigned>(laneNumber),
-                    getOffsets(0, row, tap, lanes.offset), getOffsets(1, row, tap, lanes.offset)};
+                    getOffsets(0, row, tap, lanes.offset), getOffsets(1, row, tap, lanes.offset),
+                    getOffsets(0, row, tap, 0), getOffsets(1, row, tap, 0)};
           groups.back().push_back(std::move(item));
         }
     }
     regroup(groups);
-    for (SmallVector<Item> &group : groups) {
+    for (Group &group : groups) {
       std::map<std::pair<Key, unsigned>, Value> left, right;
       for (const Item &item : group) {
         Value a = load(0, leftBase, item.left, item.lane, dotCount, left);
@@ -257,11 +262,11 @@ private:
   }
 
   /// Orders the items so that few values are loaded and few are alive. Either tap by tap, or, where neighbouring taps
-  /// read the same elements of one factor (depthwise filters over several rows), element by element of that factor.
-  void regroup(SmallVector<SmallVector<Item>> &groups) {
-    auto cost = [](ArrayRef<SmallVector<Item>> groups) {
+  /// read the same rows of one factor (depthwise filters over several rows), row by row of that factor.
+  void regroup(std::vector<Group> &groups) {
+    auto cost = [](const std::vector<Group> &groups) {
       size_t loads = 0;
-      for (const SmallVector<Item> &group : groups) {
+      for (const Group &group : groups) {
         std::set<Key> left, right;
         for (const Item &item : group) {
           left.insert(item.left);
@@ -272,15 +277,15 @@ private:
       return loads;
     };
     size_t best = cost(groups);
-    SmallVector<SmallVector<Item>> chosen;
+    std::vector<Group> chosen;
     for (bool byLeft : {true, false}) {
       if (groups.size() == 1)
         break;
-      std::map<Key, SmallVector<Item>> byKey;
-      for (const SmallVector<Item> &group : groups)
+      std::map<Key, Group> byKey;
+      for (const Group &group : groups)
         for (const Item &item : group)
-          byKey[byLeft ? item.left : item.right].push_back(item);
-      SmallVector<SmallVector<Item>> candidate;
+          byKey[byLeft ? item.leftRow : item.rightRow].push_back(item);
+      std::vector<Group> candidate;
       for (auto &entry : byKey)
         candidate.push_back(std::move(entry.second));
       if (size_t loads = cost(candidate); loads < best) {
@@ -288,12 +293,10 @@ private:
         chosen = std::move(candidate);
       }
     }
-    if (!chosen.empty()) {
+    if (!chosen.empty())
       groups = std::move(chosen);
-      return;
-    }
-    // Within a tap: the factor with more distinct elements streams by, the other one's stay in registers.
-    for (SmallVector<Item> &group : groups) {
+    // Within a group: the factor with more distinct elements streams by, the other one's stay in registers.
+    for (Group &group : groups) {
       std::set<Key> left, right;
       for (const Item &item : group) {
         left.insert(item.left);

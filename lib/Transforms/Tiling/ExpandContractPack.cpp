@@ -8,6 +8,7 @@
 #include "ExpandContract.h"
 #include "tenon/Transforms/Tiling/VectorMemory.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -26,6 +27,8 @@ public:
 
   void run() {
     place.assign(tile.base.begin(), tile.base.end());
+    if (flatten())
+      return;
     // A reduction dim that is unit-stride in the factor, alone in the last index: blocks are transposed along it.
     ArrayRef<int64_t> last = contraction.coefficients[factor].back();
     for (unsigned dim : contraction.panelDims[factor])
@@ -35,6 +38,48 @@ public:
   }
 
 private:
+  /// A factor whose last dims are just its reduction dims, whole and contiguous (the filter of a convolution), is one
+  /// long row per lane: rows and panel are seen with one reduction dim, whatever their number. Returns false where it isn't.
+  bool flatten() {
+    ArrayRef<unsigned> dims = contraction.panelDims[factor];
+    const auto &rows = contraction.coefficients[factor];
+    auto type = cast<MemRefType>(source.getType()), panelType = cast<MemRefType>(panel.getType());
+    size_t count = dims.size(), front = rows.size() - count;
+    if (count < 2 || front == 0 || !panelType.hasStaticShape())
+      return false;
+    SmallVector<int64_t> strides;
+    int64_t offset, expected = 1;
+    if (failed(type.getStridesAndOffset(strides, offset)))
+      return false;
+    for (int64_t i = count - 1; i >= 0; --i) {
+      ArrayRef<int64_t> row = rows[front + i];
+      for (auto [dim, coefficient] : llvm::enumerate(row))
+        if (coefficient != (dim == dims[i] ? 1 : 0))
+          return false;
+      if (type.getDimSize(front + i) != panelType.getDimSize(i) || strides[front + i] != expected)
+        return false;
+      expected *= type.getDimSize(front + i);
+    }
+    SmallVector<ReassociationIndices> sourceGroups, panelGroups(2);
+    for (size_t i = 0; i < front; ++i)
+      sourceGroups.push_back({static_cast<int64_t>(i)});
+    sourceGroups.emplace_back();
+    for (size_t i = 0; i < count; ++i) {
+      sourceGroups.back().push_back(front + i);
+      panelGroups[0].push_back(i);
+    }
+    panelGroups[1].push_back(count);
+    // The same contraction with one reduction dim in the place of the first.
+    Contraction flat = contraction;
+    flat.panelDims[factor] = {dims[0]};
+    flat.coefficients[factor].resize(front + 1);
+    flat.extents[dims[0]] = builder.getIndexAttr(expected);
+    Packer packer(builder, flat, tile, factor, memref::CollapseShapeOp::create(builder, loc, panel, panelGroups));
+    packer.source = memref::CollapseShapeOp::create(builder, loc, source, sourceGroups);
+    packer.run();
+    return true;
+  }
+
   /// Blocks need vectors of one width, whose lanes all exist.
   bool canTranspose(unsigned dim) {
     SmallVector<int64_t> steps = getSteps(dim);
@@ -149,7 +194,7 @@ private:
   const Contraction &contraction;
   const MicroTile &tile;
   unsigned factor;
-  Value panel, source;
+  Value panel, source; // source: the factor, or a flat view of it
   Location loc;
   SmallVector<Value> place;
   std::optional<unsigned> along;
