@@ -109,11 +109,9 @@ private:
     prologueEnd = &*builder.getInsertionPoint();
     entry.eraseArguments(0, count);
     results = llvm::to_vector(entry.getTerminator()->getOperands());
-    OpBuilder end(entry.getTerminator());
-    Value ok = arith::ConstantIntOp::create(end, loc, 0, 32);
-    func::ReturnOp::create(end, loc, ok);
-    entry.getTerminator()->getPrevNode(); // the old return stays until the outputs are placed
-    oldReturn = ok.getDefiningOp()->getPrevNode();
+    oldReturn = entry.getTerminator(); // stays until the outputs are placed
+    OpBuilder end = OpBuilder::atBlockEnd(&entry);
+    func::ReturnOp::create(end, loc, arith::ConstantIntOp::create(end, loc, 0, 32).getResult());
     function->removeAttr(function.getArgAttrsAttrName());
     function->removeAttr(function.getResAttrsAttrName());
     function.setType(builder.getFunctionType({pointer, pointer}, {builder.getI32Type()}));
