@@ -202,7 +202,7 @@ private:
     if (!traits.vectorizes || wide == 1)
       return;
     double best = traits.cost + 2.0 * operands.size();
-    for (int64_t loop = loops - 1; loop >= 0; --loop) {
+    for (int64_t loop = int64_t(loops) - 1; loop >= 0; --loop) {
       std::optional<int64_t> extent = getConstantIntValue(extents[loop]);
       if (extent && *extent < 2)
         continue;

@@ -33,10 +33,11 @@ bool isMove(Operation *op) {
 class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     // Widening first, so that the functions see f32; then what is left of conversions.
-    for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction, &ExpandMath::expandConversion}) {
+    for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction, &ExpandMath::expandConversion,
+                      &ExpandMath::moveAsIntegers}) {
       SmallVector<Operation *> ops;
       getOperation().walk([&](Operation *op) {
-        if (op->getNumResults() == 1 && op->getNumRegions() == 0)
+        if (op->getNumRegions() == 0 && (op->getNumResults() == 1 || isa<memref::StoreOp, vector::StoreOp, vector::MaskedStoreOp>(op)))
           ops.push_back(op);
       });
       for (Operation *op : ops)
@@ -51,7 +52,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
 
   /// Arithmetic on narrow floats in f32, rounded once.
   void widen(Operation *op) {
-    if (isMove(op) || isa<arith::ExtFOp, arith::TruncFOp>(op))
+    if (op->getNumResults() != 1 || isMove(op) || isa<arith::ExtFOp, arith::TruncFOp>(op))
       return;
     bool narrow = isNarrow(op->getResult(0).getType()) || llvm::any_of(op->getOperandTypes(), isNarrow);
     if (!narrow)
@@ -110,7 +111,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   }
 
   void expandFunction(Operation *op) {
-    if (!isa<math::MathDialect>(op->getDialect()) || !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
+    if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) || !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
       return;
     OpBuilder builder(op);
     if (auto power = dyn_cast<math::FPowIOp>(op)) {
@@ -154,6 +155,39 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
         Value raw = arith::ConstantOp::create(builder, op->getLoc(), bits);
         replace(op, arith::BitcastOp::create(builder, op->getLoc(), type, raw));
       }
+    }
+  }
+
+  /// Loads, stores and shuffles of narrow floats as integers: legalisation takes scalars of bf16 through f32 and back by library calls.
+  void moveAsIntegers(Operation *op) {
+    if (!isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp, vector::MaskedLoadOp, vector::MaskedStoreOp, vector::FromElementsOp,
+             vector::ExtractOp, vector::InsertOp, vector::ShuffleOp, vector::BroadcastOp, arith::SelectOp>(op))
+      return;
+    auto plain = [](Type type) { return isNarrow(type) && (isa<FloatType>(type) || isa<VectorType>(type)); };
+    auto integerOf = [](OpBuilder &builder, Type type) {
+      return tenon::withElement(type, builder.getIntegerType(getElementTypeOrSelf(type).getIntOrFloatBitWidth()));
+    };
+    if (llvm::none_of(op->getOperandTypes(), plain) && llvm::none_of(op->getResultTypes(), plain))
+      return;
+    OpBuilder builder(op);
+    Location loc = op->getLoc();
+    for (OpOperand &operand : op->getOpOperands()) {
+      Type type = operand.get().getType();
+      if (auto memref = dyn_cast<MemRefType>(type); memref && isNarrow(memref.getElementType())) {
+        auto bytes = MemRefType::get(memref.getShape(), integerOf(builder, memref.getElementType()), memref.getLayout(), memref.getMemorySpace());
+        operand.set(UnrealizedConversionCastOp::create(builder, loc, bytes, operand.get()).getResult(0));
+      } else if (plain(type)) {
+        operand.set(arith::BitcastOp::create(builder, loc, integerOf(builder, type), operand.get()));
+      }
+    }
+    for (Value result : op->getResults()) {
+      Type type = result.getType();
+      if (!plain(type))
+        continue;
+      result.setType(integerOf(builder, type));
+      builder.setInsertionPointAfter(op);
+      auto back = arith::BitcastOp::create(builder, loc, type, result);
+      result.replaceAllUsesExcept(back, back);
     }
   }
 };

@@ -98,14 +98,14 @@ V tanhNarrow(MathBuilder &m, V x) {
   V small = m.fma(m.mul(x, z),
                   m.polynomial(z, {-0.3333333315, 0.1333330015, -0.05395846163, 0.02176250291, -0.008323187055, 0.002269501682}), x);
   V e = exp(m, m.mul(m.atMost(a, m.c(10.0)), m.c(2.0)));
-  V large = m.copySign(m.sub(m.c(1.0), m.div(m.c(2.0), m.add(e, m.c(1.0)))), x);
-  V result = m.select(m.less(a, m.c(0.625)), small, large);
+  V large = m.sub(m.c(1.0), m.div(m.c(2.0), m.add(e, m.c(1.0))));
+  V result = m.copySign(m.select(m.less(a, m.c(0.625)), small, large), x);
   return m.select(m.isNaN(x), x, result);
 }
 
 V erfNarrow(MathBuilder &m, V x) {
   V a = m.abs(x), z = m.mul(x, x);
-  V small = m.mul(x, m.polynomial(z, {1.128379166, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423, -0.0008016864287, 7.875875063e-5}));
+  V small = m.fma(x, m.polynomial(z, {0.1283791661, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423, -0.0008016864287, 7.875875063e-5}), x);
   V t = m.atMost(a, m.c(4.0));
   // log(erfc) as a polynomial.
   V q = m.polynomial(t, {0.000321866257549, -1.13024187748, -0.631809550131, -0.110097242506, 0.0264316432828, -0.00476350966326,

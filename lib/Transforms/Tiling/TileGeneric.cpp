@@ -272,6 +272,10 @@ private:
   }
 
   LogicalResult chooseTiles() {
+    // Nothing to do is one unit: slices of empty tensors do not verify.
+    for (Value value : roots)
+      if (llvm::is_contained(cast<RankedTensorType>(value.getType()).getShape(), 0))
+        return failure();
     // Dims of the first result, outermost first, and the loops of the last op, which the schedule speaks of.
     linalg::GenericOp rootOp;
     for (Operation &op : body)
