@@ -18,7 +18,7 @@ double seconds(std::chrono::steady_clock::time_point start) {
 __attribute__((target("avx512f"))) double flops512() {
   __m512 sum[12], a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
   for (__m512 &s : sum)
-    s = _mm512_set1_ps(1.0f);
+    asm volatile("" : "=v"(s) : "0"(_mm512_set1_ps(1.0f))); // equal chains would be merged
   auto start = std::chrono::steady_clock::now();
   int64_t turns = 0;
   do {
@@ -39,7 +39,7 @@ __attribute__((target("avx512f"))) double flops512() {
 __attribute__((target("avx2,fma"))) double flops256() {
   __m256 sum[12], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
   for (__m256 &s : sum)
-    s = _mm256_set1_ps(1.0f);
+    asm volatile("" : "=x"(s) : "0"(_mm256_set1_ps(1.0f)));
   auto start = std::chrono::steady_clock::now();
   int64_t turns = 0;
   do {

@@ -149,11 +149,13 @@ private:
   struct Owner {
     std::shared_ptr<tenon_model> model;
     tenon_output output;
+    Owner(std::shared_ptr<tenon_model> model, const tenon_output &output) : model(std::move(model)), output(output) {}
+    Owner(const Owner &) = delete;
     ~Owner() { tenon_output_release(model.get(), &output); }
   };
 
   nb::object wrap(const tenon_output &output, const std::vector<int64_t> &shape) {
-    auto owner = std::make_unique<Owner>(Owner{model, output});
+    std::unique_ptr<Owner> owner(new Owner{model, output});
     std::vector<size_t> dims(shape.begin(), shape.end());
     if (tenon_dtype_bits(output.dtype) < 8)
       dims = {byteSize(shape, output.dtype)};
