@@ -159,6 +159,11 @@ private:
     return std::max({multiplies / 2, 4.0, loads / 2}) + 0.1 * loads + 0.5;
   }
 
+  /// Whether the last vector is masked.
+  bool hasPartialVector(const Tile &tile) const {
+    return tile.vectorDim >= 0 && known[tile.vectorDim] && !llvm::isPowerOf2_64(std::max<int64_t>(1, extents[tile.vectorDim] % width));
+  }
+
   bool fitsRegisters(const Tile &tile) const {
     int64_t counts[2];
     for (unsigned operand = 0; operand < 2; ++operand) {
@@ -168,6 +173,8 @@ private:
     }
     int64_t used = tile.vectors * tile.rows[0] * tile.rows[1] + std::min(counts[0], counts[1]) + 1;
     int64_t registers = target.getVectorRegisters();
+    if (hasPartialVector(tile) && registers <= 16)
+      ++used; // the mask
     return used <= (registers > 16 ? registers - 2 : registers) && used - std::min(counts[0], counts[1]) - 1 <= registers * 3 / 4;
   }
 
@@ -319,31 +326,32 @@ private:
     for (unsigned dim : parallels)
       flops *= extents[dim];
     double wanted = std::min<double>(kMaxUnits, flops / kUnitFlops), units = 1;
-    auto cut = [&](int64_t dim, int64_t granule) {
+    auto cut = [&](int64_t dim, int64_t granule, int64_t step) {
       if (wanted <= units * 1.5)
         return;
       int64_t pieces = std::ceil(wanted / units);
       int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
-      if (tile >= extents[dim] && known[dim])
+      tile = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], tile)), step);
+      if (known[dim] && tile * 4 >= extents[dim] * 3) // no unit for a few rows
         return;
       tiles[dim] = tile;
       units *= llvm::divideCeil(extents[dim], tile);
     };
     for (unsigned dim : parallels)
       if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
-        cut(dim, 1);
+        cut(dim, 1, 1);
     // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
     for (int64_t least : {best.pack >= 0 ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
       if (least == 1 && units >= kLeastUnits)
         break;
       // A panel is copied once per unit that uses it: fewer columns rather than fewer rows.
       if (best.pack >= 0)
-        cut(best.vectorDim, best.vectors * width);
+        cut(best.vectorDim, best.vectors * width, best.vectors * width);
       for (unsigned slot = 0; slot < 2; ++slot)
         if (int64_t dim = best.rowDims[slot]; dim >= 0 && tiles[dim] == 0)
-          cut(dim, best.rows[slot] * std::max<int64_t>(1, least / best.rows[slot]));
+          cut(dim, best.rows[slot] * std::max<int64_t>(1, least / best.rows[slot]), best.rows[slot]);
       if (best.vectorDim >= 0 && !isDot(best) && tiles[best.vectorDim] == 0)
-        cut(best.vectorDim, best.vectors * width);
+        cut(best.vectorDim, best.vectors * width, best.vectors * width);
     }
     return tiles;
   }

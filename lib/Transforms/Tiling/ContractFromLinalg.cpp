@@ -73,15 +73,23 @@ public:
       : rewriter(rewriter), contraction(contraction), factors(factors), last(contraction),
         outMap(contraction.getMatchingIndexingMap(contraction.getDpsInitOperand(0))) {
     epilogue = new Block();
+    Location loc = contraction.getLoc();
     Type element = getElementTypeOrSelf(contraction->getResult(0).getType());
-    value = epilogue->addArgument(element, contraction.getLoc());
+    // Sums of narrow floats are kept in f32 and narrowed once.
+    bool narrow = element.isF16() || element.isBF16();
+    Type accumulator = narrow ? Type(Float32Type::get(rewriter.getContext())) : element;
+    value = epilogue->addArgument(accumulator, loc);
     rewriter.setInsertionPointToEnd(epilogue);
     OpOperand *init = contraction.getDpsInitOperand(0);
     if (!isZeroFilled(init->get())) { // what the sum started from is added at the end
       Value start = addExtra(init->get(), outMap);
-      value = isa<FloatType>(element) ? arith::AddFOp::create(rewriter, contraction.getLoc(), value, start).getResult()
-                                      : arith::AddIOp::create(rewriter, contraction.getLoc(), value, start).getResult();
+      if (narrow)
+        start = arith::ExtFOp::create(rewriter, loc, accumulator, start);
+      value = isa<FloatType>(element) ? arith::AddFOp::create(rewriter, loc, value, start).getResult()
+                                      : arith::AddIOp::create(rewriter, loc, value, start).getResult();
     }
+    if (narrow)
+      value = arith::TruncFOp::create(rewriter, loc, element, value);
   }
 
   /// Takes up the only consumer where it is an epilogue; false when there is none.

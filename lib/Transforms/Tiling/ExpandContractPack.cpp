@@ -150,8 +150,23 @@ private:
     along = transposed;
   }
 
+  /// Asks for the row some steps ahead: rows are far apart, which no hardware prefetcher follows.
+  void emitPrefetch(const Lanes &lanes) {
+    if (contraction.panelDims[factor].empty() || !isContiguous(source, getSteps(contraction.vectorDim)))
+      return;
+    constexpr int64_t kAhead = 16;
+    unsigned dim = contraction.panelDims[factor].back();
+    Value end = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+    Value last = builder.createOrFold<arith::SubIOp>(loc, end, constant(1)), here = place[dim];
+    place[dim] = arith::MinSIOp::create(builder, loc, add(here, constant(kAhead)), last);
+    memref::PrefetchOp::create(builder, loc, source, getSource(lanes.offset), /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
+    place[dim] = here;
+  }
+
   void emitRow() {
     for (const Lanes &lanes : tile.lanes) {
+      emitPrefetch(lanes);
       Value row = loadVector(builder, loc, source, getSource(lanes.offset), getSteps(contraction.vectorDim), lanes.width, lanes.count);
       storeVector(builder, loc, row, panel, getTarget(lanes.offset, 0), getPanelSteps());
     }
