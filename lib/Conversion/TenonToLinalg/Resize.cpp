@@ -90,7 +90,7 @@ Scalar ResizeLowering::coordinate(int64_t dim, Scalar o, Scalar size, Scalar out
   case ResizeCoordinates::half_pixel_symmetric:
     return halfPixel() + size * half * (one - outSize / length);
   case ResizeCoordinates::pytorch_half_pixel:
-    return halfPixel().select(outSize.compare(arith::CmpFPredicate::OGT, one), zero);
+    return halfPixel().select(length.compare(arith::CmpFPredicate::OGT, one), zero);
   case ResizeCoordinates::align_corners:
     return zero.select(single, o * (size - one) / (length - one));
   case ResizeCoordinates::asymmetric:
@@ -115,7 +115,7 @@ float ResizeLowering::coordinate(int64_t dim, float o) {
   case ResizeCoordinates::half_pixel_symmetric:
     return unscaled(o + 0.5f) - 0.5f + size * 0.5f * (1 - outSize / length);
   case ResizeCoordinates::pytorch_half_pixel:
-    return outSize > 1 ? unscaled(o + 0.5f) - 0.5f : 0;
+    return length > 1 ? unscaled(o + 0.5f) - 0.5f : 0;
   case ResizeCoordinates::align_corners:
     return length == 1 ? 0 : o * (size - 1) / (length - 1);
   case ResizeCoordinates::asymmetric:

@@ -137,7 +137,7 @@ def Tenon_ResizeOp : Tenon_Op<"resize", [Pure, DeclareOpInterfaceMethods<ReifyRa
       L = scale * D, the result's size O before rounding (O where `scales` is empty)
       i = (o + 0.5) / scale - 0.5                                           half_pixel
       i = half_pixel + (D / 2) * (1 - O / L)                                half_pixel_symmetric
-      i = O > 1 ? half_pixel : 0                                            pytorch_half_pixel
+      i = L > 1 ? half_pixel : 0                                            pytorch_half_pixel
       i = L == 1 ? 0 : o * (D - 1) / (L - 1)                                align_corners
       i = o / scale                                                         asymmetric
       i = L == 1 ? 0.5 * (start + end) * (D - 1)
