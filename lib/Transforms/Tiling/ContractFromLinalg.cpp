@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 namespace tenon {
 #define GEN_PASS_DEF_TOTILECONTRACT
@@ -172,7 +173,14 @@ public:
   }
 
 private:
+  /// The element of `tensor` at each place of the result: a region argument, or a scalar where it is one everywhere.
   Value addExtra(Value tensor, AffineMap map) {
+    Type element = getElementTypeOrSelf(tensor.getType());
+    if (Value scalar = getFillValue(tensor); scalar && scalar.getType() == element)
+      return scalar;
+    SplatElementsAttr splat;
+    if (matchPattern(tensor, m_Constant(&splat)))
+      return arith::ConstantOp::create(rewriter, contraction.getLoc(), splat.getSplatValue<TypedAttr>());
     extras.push_back(tensor);
     extraMaps.push_back(map);
     return epilogue->addArgument(getElementTypeOrSelf(tensor.getType()), contraction.getLoc());
