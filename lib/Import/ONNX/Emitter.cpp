@@ -6,6 +6,7 @@
 #include "ImportContext.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Matchers.h"
 
@@ -183,7 +184,11 @@ Value Emitter::tensor(const V &v) {
     else
       elements.push_back(cast<Value>(e));
   }
-  return v->ssa = tensor::FromElementsOp::create(b, t, elements);
+  Value made = tensor::FromElementsOp::create(b, t, elements);
+  // Not kept inside regions: a loop's first, throw-away body would leave it behind.
+  if (isa<func::FuncOp>(b.getInsertionBlock()->getParentOp()))
+    v->ssa = made;
+  return made;
 }
 
 //===--- index arithmetic ---------------------------------------------------===//

@@ -231,6 +231,9 @@ public:
   /// A run-time check; nothing where it is provably true. `what` is prefixed by the node's name.
   void check(mlir::Value cond, const llvm::Twine &what);
   void checkEqual(mlir::OpFoldResult x, mlir::OpFoldResult y, const llvm::Twine &what);
+  /// scf.if of values; result dims that differ become dynamic. A condition that is known emits one side only.
+  using Branch = llvm::function_ref<mlir::FailureOr<llvm::SmallVector<V>>()>;
+  mlir::FailureOr<llvm::SmallVector<V>> branch(mlir::Value cond, Branch then, Branch otherwise);
   /// Iterates `lower..upper` with tensors carried: body gets (index, carried) and returns the next ones.
   llvm::SmallVector<mlir::Value>
   loop(mlir::Value lower, mlir::Value upper, mlir::ValueRange init,
@@ -272,6 +275,9 @@ public:
   /// An axis in [-rank, rank) made positive; reports otherwise.
   mlir::FailureOr<int64_t> axis(int64_t axis, int64_t rank);
   mlir::FailureOr<Ints> axes(llvm::ArrayRef<int64_t> axes, int64_t rank);
+  /// `make` for the axes of an integer tensor: directly when they are constant, else a choice among all subsets of
+  /// that many axes at run time. Null after a reported failure.
+  V switchAxes(const V &axes, int64_t rank, llvm::function_ref<V(llvm::ArrayRef<int64_t>)> make);
   /// Axes given by input `i` (as a constant) or the attribute "axes"; nullopt where neither is there.
   mlir::FailureOr<std::optional<Ints>> axesInput(unsigned i, int64_t rank);
 };

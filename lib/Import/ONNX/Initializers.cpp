@@ -197,7 +197,8 @@ V Importer::initializer(const proto::Tensor &t, const Twine &what) {
     v->known = std::move(*elements);
     return v;
   }
-  // A weight: its symbol is declared on first use.
+  if (weights.count(&t)) // a loop's body is imported more than once
+    return v;
   std::string base = t.name.empty() ? "constant" : t.name.str(), symbol = base;
   for (int i = 0; symbol == "main" || !symbols.insert(symbol).second; ++i)
     symbol = base + "." + std::to_string(i);

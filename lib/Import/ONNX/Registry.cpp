@@ -26,6 +26,11 @@ const Registry &Registry::get() {
     registerElementWise(r);
     registerMovement(r);
     registerShape(r);
+    registerReduce(r);
+    registerMatMul(r);
+    registerConv(r);
+    registerControlFlow(r);
+    registerNormalization(r);
     return r;
   }();
   return registry;
