@@ -31,6 +31,10 @@ const Registry &Registry::get() {
     registerConv(r);
     registerControlFlow(r);
     registerNormalization(r);
+    registerResize(r);
+    registerRecurrent(r);
+    registerQuantize(r);
+    registerNormalization(r);
     return r;
   }();
   return registry;
