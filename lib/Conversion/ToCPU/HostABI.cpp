@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ABI.h"
+#include "tenon/Analysis/Cost.h"
 #include "tenon/Conversion/ToCPU/Passes.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon-c/runtime.h"
@@ -99,14 +100,13 @@ class HostABI : public tenon::impl::HostABIBase<HostABI> {
         unsigned word = 0;
         for (Value operand : op->getOperands())
           tenon::abi::storeArgument(builder, op->getLoc(), words, operand, word);
-        auto number = [&](StringRef name) {
-          auto attribute = op->getAttrOfType<IntegerAttr>(name);
-          return constant(i64, attribute ? attribute.getInt() : 0);
-        };
+        auto kernel = getOperation().lookupSymbol<func::FuncOp>(dispatch.getKernel());
+        auto [flops, bytes] = tenon::buildFlopsBytes(builder, dispatch, kernel);
+        auto number = [&](Value count) { return arith::IndexCastOp::create(builder, op->getLoc(), i64, count).getResult(); };
         Value index = constant(i64, kernelIndex.lookup(dispatch.getKernel()));
         Value address = LLVM::AddressOfOp::create(builder, op->getLoc(), pointer, dispatch.getKernel());
         auto status = LLVM::CallOp::create(builder, op->getLoc(), tenon::abi::getRuntimeFunction(getOperation(), "dispatch"),
-                                           ValueRange{call, index, address, words, number("tenon.flops"), number("tenon.bytes")});
+                                           ValueRange{call, index, address, words, number(flops), number(bytes)});
         Value ok = arith::CmpIOp::create(builder, op->getLoc(), arith::CmpIPredicate::eq, status.getResult(), constant(i32, 0));
         leaveUnless(op, ok, status.getResult());
         op->erase();
