@@ -62,6 +62,41 @@ struct ExpandSplat : OpRewritePattern<tensor::SplatOp> {
   }
 };
 
+bool isEmptyTensor(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && llvm::is_contained(tensor.getShape(), 0);
+}
+
+/// Values without elements need no computing, and slices of them do not verify.
+void dropEmptyTensors(func::FuncOp kernel, RewriterBase &rewriter) {
+  for (Operation &op : llvm::make_early_inc_range(kernel.getBody().front())) {
+    auto insert = dyn_cast<tensor::InsertSliceOp>(op);
+    if (insert && isEmptyTensor(insert.getSourceType())) {
+      rewriter.replaceOp(insert, insert.getDest());
+      continue;
+    }
+    auto concat = dyn_cast<tensor::ConcatOp>(op);
+    if (concat && llvm::any_of(concat.getInputs().getTypes(), isEmptyTensor) && !isEmptyTensor(concat.getType())) {
+      SmallVector<Value> inputs;
+      for (Value input : concat.getInputs())
+        if (!isEmptyTensor(input.getType()))
+          inputs.push_back(input);
+      rewriter.setInsertionPoint(concat);
+      rewriter.replaceOpWithNewOp<tensor::ConcatOp>(concat, concat.getType(), concat.getDim(), inputs);
+      continue;
+    }
+    if (isa<tensor::EmptyOp>(op) || op.getNumResults() == 0)
+      continue;
+    for (OpResult result : op.getResults()) {
+      if (!isEmptyTensor(result.getType()) || cast<RankedTensorType>(result.getType()).getNumDynamicDims() != 0 || result.use_empty())
+        continue;
+      rewriter.setInsertionPointAfter(&op);
+      auto type = cast<RankedTensorType>(result.getType());
+      rewriter.replaceAllUsesWith(result, tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType()));
+    }
+  }
+}
+
 struct ExpandConcat : OpRewritePattern<tensor::ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(tensor::ConcatOp op, PatternRewriter &rewriter) const override {
@@ -132,7 +167,10 @@ struct ExpandPad : OpRewritePattern<tensor::PadOp> {
       extents[dim] = high[dim];
       fill(offsets, extents);
     }
-    rewriter.replaceOpWithNewOp<tensor::InsertSliceOp>(op, op.getSource(), result, low, inner, strides);
+    if (isEmptyTensor(op.getSourceType()))
+      rewriter.replaceOp(op, result);
+    else
+      rewriter.replaceOpWithNewOp<tensor::InsertSliceOp>(op, op.getSource(), result, low, inner, strides);
     return success();
   }
 };
@@ -214,6 +252,8 @@ bool shareOne(func::FuncOp kernel, RewriterBase &rewriter) {
 LogicalResult tenon::normalizeKernel(func::FuncOp kernel) {
   MLIRContext *context = kernel.getContext();
   GreedyRewriteConfig config;
+  IRRewriter rewriter(context);
+  dropEmptyTensors(kernel, rewriter);
   {
     RewritePatternSet patterns(context);
     patterns.add<ExpandGenerate, ExpandSplat, ExpandConcat, ExpandSoftmax, ExpandPad, Generalize>(context);
@@ -228,7 +268,6 @@ LogicalResult tenon::normalizeKernel(func::FuncOp kernel) {
   linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
   if (failed(applyPatternsGreedily(kernel, std::move(patterns), config)))
     return kernel.emitError("fusion inside the kernel does not end");
-  IRRewriter rewriter(context);
   while (shareOne(kernel, rewriter)) {
   }
   return success();
