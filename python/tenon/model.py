@@ -288,10 +288,15 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
         raise errors.InvalidArgument(f"expected a path, bytes or an onnx.ModelProto, but got {type(model).__name__}")
     start = time.perf_counter()
     reply = json.loads(extension().compile(json.dumps(request), progress))
-    handle = extension().Handle(reply["output"], threads or 0)
-    return Model(handle, {"path": reply["output"], "cached": reply.get("cached", False), "threads": threads,
-                          "kernels": reply.get("kernels", 0), "compiled_kernels": reply.get("compiled_kernels", 0),
-                          "seconds": time.perf_counter() - start, "stages": reply.get("seconds", {})})
+    compiled = Model(extension().Handle(reply["output"], threads or 0), {
+        "path": reply["output"], "cached": reply.get("cached", False), "threads": threads,
+        "kernels": reply.get("kernels", 0), "compiled_kernels": reply.get("compiled_kernels", 0),
+        "seconds": time.perf_counter() - start, "stages": reply.get("seconds", {})})
+    unknown = set(request["shapes"]) - {value.name for value in compiled.inputs}
+    if unknown:
+        raise errors.InvalidArgument(f"a shape is given for {sorted(unknown)[0]!r}, but the inputs are "
+                                     f"{', '.join(map(str, compiled.inputs)) or 'none'}")
+    return compiled
 
 
 def load(path, threads=None):

@@ -50,6 +50,6 @@ def main(options):
     console = common.console()
     console.print(shown)
     info = model.info
-    origin = "from the cache" if info.get("cached") else "compiled" if not options.model.endswith(".so") else "loaded"
+    origin = "loaded" if options.model.endswith(".so") else "from the cache" if info.get("cached") else "compiled"
     console.print(f"{origin} in {info.get('seconds', 0):.2f} s, ran in {milliseconds:.2f} ms (first call)",
                   highlight=False)
