@@ -1,0 +1,390 @@
+// RUN: tenon-opt %s --split-input-file --verify-diagnostics
+
+// tile_contract_c1
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected one indexing map per operand, 3, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c1
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected indexing map 1 to be an affine map, but got 5 : i64}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, 5, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// iterators are named
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected iterators to be "parallel" or "reduction", but got "window"}}
+  %c = tenon.tile_contract ["parallel", "parallel", "window"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c2
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected indexing map 0 to have 3 dims, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c2
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected indexing map 1 to have the operand's rank, 2, of results, but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c2
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected indexing map 0 to hold sums of dims with positive coefficients}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m + 1, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c2
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected indexing map 0 to hold sums of dims with positive coefficients}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m floordiv 2, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c3
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected the out map to be a permutation of the parallel dims}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, k)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c3
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected the out map to be a permutation of the parallel dims}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, 2 * n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c3
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4xf32>) {
+  // expected-error @+1 {{expected the out map to hold parallel dim 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c4
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %e: tensor<8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 2 region arguments, but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) extras(%e : tensor<8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c4
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected the accumulator to be a float or an integer, but got 'index'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: index):
+    %z = arith.constant 0.0 : f32
+    tenon.yield %z : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c4
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %e: tensor<8xf16>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected a region argument of the extra's element type 'f16', but got 'f32'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) extras(%e : tensor<8xf16>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32, %x: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c4
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf16>) {
+  // expected-error @+1 {{expected the region to yield one value of out's element type 'f16'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf16>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf16>
+  return
+}
+
+// -----
+
+// tile_contract_c4
+func.func @f(%a: tensor<4x2xf64>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected an accumulator that holds the factors' element type 'f64', but got 'f32'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf64>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c5
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %e: tensor<2xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected maps of extras to use parallel dims only}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) extras(%e : tensor<2xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (k)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32, %x: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c6
+func.func @f(%a: memref<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected operands to be all tensors or all memrefs}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c6
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected a result of out's type on tensors and none on memrefs}}
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// tile_contract_c6
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected a result of out's type on tensors and none on memrefs}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c7
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected reduction dim 2 to stand alone in a result of the lhs or rhs map}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, n + k)>, affine_map<(m, n, k) -> (m + k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c8
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'register_' to have 3 entries, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {register_ = array<i64: 8, 16>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c8
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected register tile of dim 2 to be positive, and 1 for reductions, but got 4}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {register_ = array<i64: 8, 16, 4>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c8
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected register tile of dim 0 to be positive, and 1 for reductions, but got 0}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {register_ = array<i64: 0, 16, 1>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c8
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'vector_dim' to be -1 or a dim, but got 3}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {vector_dim = 3 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c8
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'vector_width' of at least 1, but got 0}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {vector_width = 0 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c8
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'unroll' to list reduction dims, but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {unroll = array<i64: 1>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c9
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'tails' to have 3 entries, but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {tails = array<i64: 0>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c9
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected tail of dim 0 to be below the register tile 8, but got 8}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {register_ = array<i64: 8, 16, 1>, tails = array<i64: 8, 0, 0>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c10
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'pack' to list 0 (lhs) or 1 (rhs) at most once, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {pack = array<i64: 2>, vector_dim = 1 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c10
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected a parallel 'vector_dim' where factors are packed, but got -1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {pack = array<i64: 1>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}

@@ -1,0 +1,145 @@
+// RUN: tenon-opt %s --split-input-file --tenon-assign-schedules --verify-diagnostics
+//
+// A schedule that cannot be obeyed for its kernel and target is an error that says why.
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a schedule with algorithm 'contract', but got 'rows'}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "rows">} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected tile lists of the schedule to have 3 entries, but got 2}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [4, 8]>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected reduction dim 2 not to be tiled outside of registers, but got tile 4}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", cache = [0, 0, 4]>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected 'unroll' of the schedule to list reduction dims, but got 1}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", unroll = [1]>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected 'vector_dim' of the schedule below 3, but got 5}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", vector_dim = 5, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected register tile 1 for reduction dim 2, but got 4}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [1, 1, 4]>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a register tile of at most 128 vectors, but got 256}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [256, 8, 1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a parallel 'vector_dim' where factors are packed, but got -1}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", pack = [1]>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected 'tenon.schedule' to be a #tenon.schedule, but got 5 : i64}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = 5 : i64} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}

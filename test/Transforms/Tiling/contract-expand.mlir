@@ -1,0 +1,111 @@
+// RUN: tenon-opt %s --split-input-file --tenon-expand-contract --canonicalize --cse | FileCheck %s
+
+// Four accumulators are carried by the reduction loop; each element is loaded once; the epilogue runs on vectors.
+// CHECK-LABEL: func @registers
+// CHECK: %[[ZERO:.*]] = arith.constant dense<0.0{{.*}}> : vector<8xf32>
+// CHECK: scf.for %[[N:.*]] = %c0 to %c32 step %c16
+// CHECK: scf.for %[[M:.*]] = %c0 to %c4 step %c2
+// CHECK: %[[SUM:.*]]:4 = scf.for %[[K:.*]] = %c0 to %c64 step %c1 iter_args(%[[S0:.*]] = %[[ZERO]], {{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: memref.load %arg1
+// CHECK: vector.load %arg0[%[[K]], %[[N]]]
+// CHECK: vector.fma
+// CHECK: vector.load %arg0[%[[K]]
+// CHECK: vector.fma
+// CHECK: memref.load %arg1
+// CHECK-NOT: vector.load
+// CHECK-COUNT-2: vector.fma
+// CHECK: scf.yield
+// CHECK: %[[BIAS:.*]] = vector.load %arg2[%[[N]]]
+// CHECK: arith.addf %[[SUM]]#0, %[[BIAS]] : vector<8xf32>
+// CHECK: vector.store
+func.func @registers(%b: memref<64x32xf32>, %a: memref<4x64xf32>, %bias: memref<32xf32>, %o: memref<4x32xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<4x64xf32>) rhs(%b : memref<64x32xf32>) extras(%bias : memref<32xf32>) outs(%o : memref<4x32xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {register_ = array<i64: 2, 16, 1>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32, %x: f32):
+    %0 = arith.addf %acc, %x : f32
+    tenon.yield %0 : f32
+  }
+  return
+}
+
+// -----
+
+// 19 columns: two vectors, then one of three lanes. Nothing beyond them is read or written.
+// CHECK-LABEL: func @ragged
+// CHECK: vector.load {{.*}} vector<8xf32>
+// CHECK: vector.load {{.*}} vector<8xf32>
+// CHECK: %[[MASK:.*]] = vector.constant_mask [3] : vector<8xi1>
+// CHECK: vector.maskedload %arg1[%{{.*}}, %c16], %[[MASK]]
+// CHECK: vector.maskedstore %arg2[%{{.*}}, %c16], %{{.*}}, %{{.*}}
+func.func @ragged(%a: memref<1x4xf32>, %b: memref<4x19xf32>, %o: memref<1x19xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<1x4xf32>) rhs(%b : memref<4x19xf32>) outs(%o : memref<1x19xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {register_ = array<i64: 1, 32, 1>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Partial sums in lanes along a reduction dim, added at the end.
+// CHECK-LABEL: func @dot
+// CHECK: %[[SUM:.*]] = scf.for %{{.*}} = %c0 to %c64 step %c8 {{.*}} -> (vector<8xf32>)
+// CHECK: vector.load %arg0
+// CHECK: vector.load %arg1
+// CHECK: vector.fma
+// CHECK: %[[TOTAL:.*]] = vector.reduction <add>, %[[SUM]] fastmath<reassoc> : vector<8xf32> into f32
+// CHECK: memref.store %[[TOTAL]]
+func.func @dot(%a: memref<1x64xf32>, %b: memref<1x64xf32>, %o: memref<1x1xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<1x64xf32>) rhs(%b : memref<1x64xf32>) outs(%o : memref<1x1xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {register_ = array<i64: 1, 1, 8>, vector_dim = 2 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// A packed factor is copied once per panel, outside of the rows; the rows read the panel.
+// CHECK-LABEL: func @packed
+// CHECK: %[[PANEL:.*]] = memref.alloc() {alignment = 64 : i64} : memref<64x8xf32>
+// CHECK: scf.for %[[N:.*]] = %c0 to %c32 step %c8
+// CHECK: scf.for %[[K:.*]] = %c0 to %c64 step %c1 {
+// CHECK: vector.load %arg1[%[[K]], %[[N]]]
+// CHECK: vector.store %{{.*}}, %[[PANEL]][%[[K]], %c0]
+// CHECK: scf.for %{{.*}} = %c0 to %c4 step %c2
+// CHECK: vector.load %[[PANEL]]
+// CHECK-NOT: vector.load %arg1
+func.func @packed(%a: memref<4x64xf32>, %b: memref<64x32xf32>, %o: memref<4x32xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<4x64xf32>) rhs(%b : memref<64x32xf32>) outs(%o : memref<4x32xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {pack = array<i64: 1>, register_ = array<i64: 2, 8, 1>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Booleans take a byte each: they are loaded as bytes, not as bits.
+// CHECK-LABEL: func @boolean
+// CHECK: %[[BYTES:.*]] = builtin.unrealized_conversion_cast %arg2 : memref<8xi1> to memref<8xi8>
+// CHECK: %[[V:.*]] = vector.load %[[BYTES]]{{.*}} vector<8xi8>
+// CHECK: %[[COND:.*]] = arith.cmpi ne, %[[V]]
+// CHECK: arith.select %[[COND]]
+func.func @boolean(%a: memref<1x4xf32>, %b: memref<4x8xf32>, %c: memref<8xi1>, %o: memref<1x8xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<1x4xf32>) rhs(%b : memref<4x8xf32>) extras(%c : memref<8xi1>) outs(%o : memref<1x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {register_ = array<i64: 1, 8, 1>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32, %x: i1):
+    %zero = arith.constant 0.0 : f32
+    %0 = arith.select %x, %acc, %zero : f32
+    tenon.yield %0 : f32
+  }
+  return
+}
