@@ -57,9 +57,11 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
     IRMapping mapping;
     SmallVector<Value> results(terminator.getOperands());
     SymbolTable symbols(module);
-    for (Value exit : exits) {
-      int64_t index = results.size();
+    // All slices are cloned before any use changes: what the initializer makes is not read back by it.
+    int64_t index = results.size();
+    for (Value exit : exits)
       results.push_back(cloneSlice(builder, exit, mapping));
+    for (Value exit : exits) {
       OpBuilder top(module.getBodyRegion());
       auto weight = WeightOp::create(top, exit.getLoc(), "init." + std::to_string(index), "init:", index, getBytes(exit), exit.getType(),
                                      StringAttr());
@@ -68,6 +70,7 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
       local.setInsertionPointAfterValue(exit);
       Value load = LoadWeightOp::create(local, exit.getLoc(), exit.getType(), weight.getSymName());
       exit.replaceAllUsesWith(load);
+      ++index;
     }
     func::ReturnOp::create(builder, terminator.getLoc(), results);
     terminator.erase();
