@@ -106,6 +106,7 @@ public:
     if (!analyse())
       return failure();
     choosePlan();
+    chooseTransposes();
     emit();
     op.erase();
     return success();
@@ -235,6 +236,33 @@ private:
         vectorLoop = loop;
         lanes = wide;
       }
+    }
+  }
+
+  /// Inputs that run along another loop than the outputs: squares of them are turned in registers.
+  void chooseTransposes() {
+    if (vectorLoop < 0 || traits.cost > 8 || llvm::is_contained(iterators, utils::IteratorType::reduction))
+      return;
+    for (Operand &operand : operands)
+      if (operand.output && (!tenon::isContiguous(operand.memref, *stepsAlong(operand, vectorLoop)) || operand.read))
+        return;
+    for (int64_t loop = 0; loop < int64_t(loops); ++loop) {
+      std::optional<int64_t> extent = getConstantIntValue(extents[loop]);
+      if (loop == vectorLoop || iterators[loop] != utils::IteratorType::parallel || (extent && *extent < 4))
+        continue;
+      for (auto [number, operand] : llvm::enumerate(operands)) {
+        if (operand.output || !operand.memref || cast<MemRefType>(operand.memref.getType()).getElementType().isInteger(1))
+          continue;
+        std::optional<SmallVector<int64_t>> along = stepsAlong(operand, loop), across = stepsAlong(operand, vectorLoop);
+        bool moves = across && llvm::any_of(*across, [](int64_t step) { return step != 0; });
+        if (along && moves && tenon::isContiguous(operand.memref, *along) && !tenon::isContiguous(operand.memref, *across))
+          turned.push_back(number);
+      }
+      if (turned.empty())
+        continue;
+      crossLoop = loop;
+      lanes = std::min<int64_t>(lanes, 16);
+      return;
     }
   }
 
@@ -450,7 +478,7 @@ private:
     one = constant(1);
     SmallVector<unsigned> parallel, reductions;
     for (unsigned loop = 0; loop < loops; ++loop)
-      if (static_cast<int64_t>(loop) != vectorLoop)
+      if (static_cast<int64_t>(loop) != vectorLoop && static_cast<int64_t>(loop) != crossLoop)
         (iterators[loop] == utils::IteratorType::parallel ? parallel : reductions).push_back(loop);
     Frame root;
     root.ivs.assign(loops, Value());
@@ -458,7 +486,9 @@ private:
     loadReady(root);
     loopOver(parallel, root, {}, [&](MutableArrayRef<Frame> frames, ArrayRef<Value>) -> SmallVector<Value> {
       Frame &frame = frames.front();
-      if (vectorLoop < 0)
+      if (crossLoop >= 0)
+        emitSquares(frame);
+      else if (vectorLoop < 0)
         emitBlock({frame}, reductions);
       else if (iterators[vectorLoop] == utils::IteratorType::parallel)
         emitParallelVectors(frame, reductions);
@@ -501,6 +531,83 @@ private:
     splitVectorLoop(unroll, {}, [&](Value iv, int64_t vectors, int64_t width, OpFoldResult count, ArrayRef<Value>) -> SmallVector<Value> {
       emitBlock(framesAt(frame, iv, vectors, width, count), reductions);
       return {};
+    });
+  }
+
+  /// Full steps of `loop`, then the rest with its count.
+  void stepsOf(int64_t loop, llvm::function_ref<void(Value iv, Value count)> visit) {
+    Value end = getValueOrCreateConstantIndexOp(builder, loc, extents[loop]);
+    std::optional<int64_t> extent = getConstantIntValue(extents[loop]);
+    Value full = extent ? constant(*extent / lanes * lanes)
+                        : arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, end, constant(lanes))).getResult();
+    auto emitFor = [&](Value from, Value to, bool rest) {
+      auto forOp = scf::ForOp::create(builder, loc, from, to, constant(lanes));
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(forOp.getBody());
+      Value iv = forOp.getInductionVar();
+      visit(iv, rest ? arith::SubIOp::create(builder, loc, to, iv).getResult() : Value());
+    };
+    if (!extent || *extent >= lanes)
+      emitFor(zero, full, false);
+    if (!extent || *extent % lanes != 0)
+      emitFor(full, end, true);
+  }
+
+  /// Rows to columns: interleaving the two halves log2(lanes) times.
+  void turn(SmallVector<Value> &rows) {
+    int64_t size = rows.size();
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < size / 2; ++lane) {
+      low.append({lane, size + lane});
+      high.append({size / 2 + lane, size + size / 2 + lane});
+    }
+    for (int64_t round = 1; round < size; round *= 2) {
+      SmallVector<Value> next;
+      for (int64_t row = 0; row < size / 2; ++row)
+        for (ArrayRef<int64_t> pick : {ArrayRef<int64_t>(low), ArrayRef<int64_t>(high)})
+          next.push_back(vector::ShuffleOp::create(builder, loc, rows[row], rows[row + size / 2], pick));
+      rows = next;
+    }
+  }
+
+  /// Squares of lanes x lanes elements: turned inputs are loaded along the cross loop, everything else as usual.
+  void emitSquares(Frame &frame) {
+    stepsOf(crossLoop, [&](Value cross, Value crossCount) {
+      stepsOf(vectorLoop, [&](Value along, Value alongCount) {
+        SmallVector<SmallVector<Value>> columns;
+        for (unsigned number : turned) {
+          Operand &operand = operands[number];
+          SmallVector<Value> rows;
+          for (int64_t row = 0; row < lanes; ++row) {
+            SmallVector<Value> place = frame.ivs;
+            Value step = constant(row);
+            if (alongCount) // rows past the end repeat the last one
+              step = arith::MinSIOp::create(builder, loc, step, arith::SubIOp::create(builder, loc, alongCount, one));
+            place[vectorLoop] = arith::AddIOp::create(builder, loc, along, step);
+            place[crossLoop] = cross;
+            rows.push_back(tenon::loadVector(builder, loc, operand.memref, indicesOf(operand, place), *stepsAlong(operand, crossLoop), lanes,
+                                             crossCount ? OpFoldResult(crossCount) : OpFoldResult()));
+          }
+          turn(rows);
+          columns.push_back(rows);
+        }
+        for (int64_t column = 0; column < lanes; ++column) {
+          OpBuilder::InsertionGuard guard(builder);
+          if (crossCount && column > 0) {
+            Value inside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, constant(column), crossCount);
+            auto branch = scf::IfOp::create(builder, loc, inside, /*withElseRegion=*/false);
+            builder.setInsertionPointToStart(&branch.getThenRegion().front());
+          }
+          Frame inner = frame;
+          inner.width = lanes;
+          inner.count = alongCount ? OpFoldResult(alongCount) : OpFoldResult();
+          inner.ivs[crossLoop] = column == 0 ? cross : arith::AddIOp::create(builder, loc, cross, constant(column)).getResult();
+          inner.ivs[vectorLoop] = along;
+          for (auto [slot, number] : llvm::enumerate(turned))
+            inner.values[number] = {columns[slot][column], 0};
+          body(inner, {});
+        }
+      });
     });
   }
 
@@ -565,7 +672,8 @@ private:
   SmallVector<Operand> operands;
   SmallVector<OpFoldResult> extents;
   tenon::RegionTraits traits;
-  int64_t vectorLoop = -1, lanes = 1;
+  int64_t vectorLoop = -1, crossLoop = -1, lanes = 1;
+  SmallVector<unsigned> turned; // operands that are loaded along crossLoop
   Value zero, one;
 };
 

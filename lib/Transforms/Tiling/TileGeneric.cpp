@@ -420,9 +420,14 @@ private:
         wanted /= std::max<int64_t>(1, *extent);
         continue;
       }
-      int64_t tile = wanted;
+      // Runs of memory stay long even where each element is much work.
+      int64_t tile = dim + 1 == static_cast<int64_t>(extents.size()) ? std::max<int64_t>(wanted, 128) : wanted;
+      if (extent && *extent <= tile) {
+        wanted = 1;
+        continue;
+      }
       if (extent) // a divisor keeps tiles of one static size
-        for (int64_t divisor = wanted; divisor > std::max<int64_t>(1, wanted / 2); --divisor)
+        for (int64_t divisor = tile; divisor > std::max<int64_t>(1, tile / 2); --divisor)
           if (*extent % divisor == 0) {
             tile = divisor;
             break;
