@@ -252,6 +252,8 @@ private:
         break;
       for (tile.rows[0] = 1; tile.rows[0] <= limit(tile.rowDims[0]); ++tile.rows[0])
         for (tile.rows[1] = 1; tile.rows[1] <= limit(tile.rowDims[1]); ++tile.rows[1]) {
+          if (tile.vectors * tile.rows[0] * tile.rows[1] > target.getVectorRegisters() * 3 / 4)
+            break;
           tile.pack = -1;
           evaluate(tile);
           for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack)
@@ -326,6 +328,8 @@ private:
     for (unsigned dim : parallels)
       flops *= extents[dim];
     double wanted = std::min<double>(kMaxUnits, flops / kUnitFlops), units = 1;
+    if (llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; }))
+      wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
     auto cut = [&](int64_t dim, int64_t granule, int64_t step) {
       if (wanted <= units * 1.5)
         return;
