@@ -48,6 +48,15 @@ FailureOr<SmallVector<V>> Emitter::branch(Value cond, Branch then, Branch otherw
   SmallVector<Type> types;
   SmallVector<Dims> dims;
   for (auto [x, y] : llvm::zip(*sides[0], *sides[1])) {
+    // Exporters write "squeeze where the dim is 1" as an If whose sides differ in rank: take the side of the true
+    // condition and check it at run time.
+    auto compare = cond.getDefiningOp<arith::CmpIOp>();
+    if (x->dtype == y->dtype && x->rank() != y->rank() && compare &&
+        compare.getPredicate() == arith::CmpIPredicate::eq && matchPattern(compare.getRhs(), m_One())) {
+      draft.erase();
+      check(cond, "the branches differ in rank; only that of a true condition is supported");
+      return then();
+    }
     if (x->dtype != y->dtype || x->rank() != y->rank()) {
       imp.report(imp.current + ": results of the branches differ in " +
                  (x->dtype != y->dtype ? "element type: " + dtypeName(x->dtype) + " and " + dtypeName(y->dtype)
@@ -88,24 +97,12 @@ FailureOr<SmallVector<V>> Emitter::branch(Value cond, Branch then, Branch otherw
 
 namespace {
 
-/// The truth of a tensor of one element.
-Value truth(Node &n, const V &v) {
-  if (v->isKnown) {
-    OpFoldResult e = v->known[0];
-    return isa<Value>(e) ? cast<Value>(e) : Value(arith::ConstantOp::create(n.b, cast<TypedAttr>(cast<Attribute>(e))));
-  }
-  SmallVector<Value> at(v->rank(), Value());
-  for (Value &i : at)
-    i = arith::ConstantIndexOp::create(n.b, 0);
-  return n.b.createOrFold<tensor::ExtractOp>(n.tensor(v), at);
-}
-
 LogicalResult ifNode(Node &n) {
   const proto::Graph *then = n.attrGraph("then_branch"), *otherwise = n.attrGraph("else_branch");
   V c = n.in(0);
   if (!then || !otherwise || !c || c->dtype != proto::Bool || c->count() != 1)
     return n.fail("expected a condition of one element and two branches");
-  auto results = n.branch(truth(n, c), [&] { return n.imp.subgraph(*then, {}); },
+  auto results = n.branch(n.truth(c), [&] { return n.imp.subgraph(*then, {}); },
                           [&] { return n.imp.subgraph(*otherwise, {}); });
   if (failed(results))
     return failure();
@@ -160,7 +157,7 @@ LogicalResult loopNode(Node &n) {
     if (scans)
       return n.fail("scan outputs of a loop without a trip count are not supported");
   }
-  Value start = n.has(1) ? truth(n, n.in(1)) : Value(arith::ConstantOp::create(n.b, n.b.getBoolAttr(true)));
+  Value start = n.has(1) ? n.truth(n.in(1)) : Value(arith::ConstantOp::create(n.b, n.b.getBoolAttr(true)));
   // Pass 1 (a throw-away region) finds sizes and element types, with all carried sizes as they come in.
   SmallVector<Carried> carried;
   for (unsigned i = 0; i < state; ++i)
@@ -266,7 +263,7 @@ LogicalResult loopNode(Node &n) {
     if ((*results)[0]->dtype != proto::Bool || (*results)[0]->count() != 1)
       return n.fail("expected the body's condition to be one boolean");
     SmallVector<Value> next{n.b.createOrFold<arith::AddIOp>(after->getArgument(0), n.index(n.idx(1))),
-                            truth(n, (*results)[0])};
+                            n.truth((*results)[0])};
     for (auto [i, c] : llvm::enumerate(carried)) {
       Value t = n.tensor((*results)[1 + i]);
       if (t.getType() != c.type)

@@ -65,10 +65,7 @@ LogicalResult checkDivisor(Node &n, const V &y) {
   V ok = n.elementwise({y}, proto::Bool, [](Scalar &s, A a) { return s.ne(a[0], s.constLike(a[0], 0)); });
   Ints all = sequence(0, y->rank());
   ok = n.reduce(ok, all, false, -1, [](Scalar &s, A a) { return s.op<arith::AndIOp>(a[0], a[1]); });
-  if (ok->isKnown && isa<Value>(ok->known[0]))
-    n.check(cast<Value>(ok->known[0]), "integer division by zero");
-  else
-    n.check(n.b.createOrFold<tensor::ExtractOp>(n.tensor(ok), ValueRange{}), "integer division by zero");
+  n.check(n.truth(ok), "integer division by zero");
   return success();
 }
 

@@ -237,13 +237,11 @@ V Emitter::slice(const V &x, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResu
       return linear;
     });
   }
-  // Strided slices of static size zero still need a legal offset.
+  if (llvm::any_of(sizes, [](OpFoldResult d) { return getConstantIntValue(d) == 0; }))
+    return value(x->dtype, empty(x->dtype, sizes), sizes);
   SmallVector<OpFoldResult> steps, starts(offsets);
-  for (auto [i, s] : llvm::enumerate(strides)) {
+  for (int64_t s : strides)
     steps.push_back(idx(s));
-    if (getConstantIntValue(sizes[i]) == 0)
-      starts[i] = idx(0);
-  }
   Value t = tensor::ExtractSliceOp::create(b, tensor(x), starts, SmallVector<OpFoldResult>(sizes), steps);
   return value(x->dtype, t, sizes);
 }
@@ -395,6 +393,29 @@ V Emitter::refine(const V &x, ArrayRef<OpFoldResult> dims) {
   return value(x->dtype, tensor(x), dims);
 }
 
+void Emitter::checkRange(const V &indices, OpFoldResult extent) {
+  Value size = index(extent);
+  V ok = elementwise({indices}, proto::Bool, [&](Scalar &s, A a) {
+    Value i = s.toIndex(a[0]), n = s.op<arith::SubIOp>(s.intConst(s.b.getIndexType(), 0), size);
+    return s.op<arith::AndIOp>(s.op<arith::CmpIOp>(Scalar::IP::sge, i, n), s.op<arith::CmpIOp>(Scalar::IP::slt, i, size));
+  });
+  Ints all = sequence(0, indices->rank());
+  check(truth(reduce(ok, all, false, -1, [](Scalar &s, A a) { return s.op<arith::AndIOp>(a[0], a[1]); })),
+        "index out of range");
+}
+Value Emitter::truth(const V &v) {
+  if (v->isKnown) {
+    OpFoldResult e = v->known[0];
+    if (isa<Value>(e))
+      return llvm::cast<Value>(e);
+    return arith::ConstantOp::create(b, llvm::cast<TypedAttr>(llvm::cast<Attribute>(e)));
+  }
+  SmallVector<Value> at;
+  for (int64_t i = 0; i < v->rank(); ++i)
+    at.push_back(index(idx(0)));
+  return b.createOrFold<tensor::ExtractOp>(tensor(v), at);
+}
+
 V Emitter::gather(const V &data, const V &indices, int64_t axis) {
   Dims dims;
   Ints shape;
@@ -437,18 +458,8 @@ V Emitter::gather(const V &data, const V &indices, int64_t axis) {
       check(cmp(arith::CmpIPredicate::sgt, data->dims[axis], at), "index out of range");
     return reshape(sliceAxis(data, axis, at, idx(1)), dims);
   }
-  if (!constants || extent == ShapedType::kDynamic) {
-    Ints all = sequence(0, q);
-    V ok = elementwise({indices}, proto::Bool, [&](Scalar &s, A a) {
-      Value i = s.toIndex(a[0]), n = s.op<arith::SubIOp>(s.intConst(s.b.getIndexType(), 0), size);
-      return s.op<arith::AndIOp>(s.op<arith::CmpIOp>(Scalar::IP::sge, i, n),
-                                 s.op<arith::CmpIOp>(Scalar::IP::slt, i, size));
-    });
-    ok = reduce(ok, all, false, -1, [](Scalar &s, A a) { return s.op<arith::AndIOp>(a[0], a[1]); });
-    Value flag = ok->isKnown && isa<Value>(ok->known[0]) ? llvm::cast<Value>(ok->known[0])
-                                                         : b.createOrFold<tensor::ExtractOp>(tensor(ok), ValueRange{});
-    check(flag, "index out of range");
-  }
+  if (!constants || extent == ShapedType::kDynamic)
+    checkRange(indices, data->dims[axis]);
   Value source = tensor(data);
   SmallVector<AffineExpr> exprs;
   for (int64_t i = 0; i < q; ++i)

@@ -225,6 +225,10 @@ public:
   V rearrange(const V &x, llvm::ArrayRef<int64_t> shape,
               llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> source);
   V gather(const V &data, const V &indices, int64_t axis);
+  /// A run-time check that all indices lie in [-extent, extent).
+  void checkRange(const V &indices, mlir::OpFoldResult extent);
+  /// The scalar of a tensor of one element.
+  mlir::Value truth(const V &v);
 
   /// Gives `x` exactly these dims (a tensor.cast where the type differs).
   V refine(const V &x, llvm::ArrayRef<mlir::OpFoldResult> dims);

@@ -90,6 +90,61 @@ static LogicalResult split(Node &n) {
   return success();
 }
 
+/// Starts, ends and steps of axes that are known at run time only, spread over all dims.
+static void spreadAxes(Node &n, ArrayRef<OpFoldResult> axes, const V &x, Dims &starts, Dims &ends) {
+  using P = arith::CmpIPredicate;
+  Dims allStarts, allEnds;
+  for (int64_t d = 0; d < x->rank(); ++d) {
+    OpFoldResult start = n.idx(0), end = n.idx(INT64_MAX);
+    for (auto [j, a] : llvm::enumerate(axes)) {
+      Value here = n.b.createOrFold<arith::OrIOp>(n.cmp(P::eq, a, n.idx(d)), n.cmp(P::eq, a, n.idx(d - x->rank())));
+      start = n.select(here, starts[j], start);
+      end = n.select(here, ends[j], end);
+    }
+    allStarts.push_back(start);
+    allEnds.push_back(end);
+  }
+  for (OpFoldResult a : axes)
+    n.check(n.b.createOrFold<arith::AndIOp>(n.cmp(P::sge, a, n.idx(-x->rank())), n.cmp(P::slt, a, n.idx(x->rank()))),
+            "axis out of range");
+  starts = allStarts;
+  ends = allEnds;
+}
+
+/// A slice whose steps are known at run time only: a gather of computed positions.
+static LogicalResult sliceBySteps(Node &n, const V &x, ArrayRef<int64_t> axes, ArrayRef<OpFoldResult> starts,
+                                  ArrayRef<OpFoldResult> ends, ArrayRef<OpFoldResult> steps) {
+  using P = arith::CmpIPredicate;
+  Dims offsets(x->rank(), n.idx(0)), dims = x->dims, strides(x->rank(), n.idx(1));
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    OpFoldResult size = x->dims[axis], step = steps[i];
+    n.check(n.cmp(P::ne, step, n.idx(0)), "a step of zero");
+    step = n.select(n.cmp(P::eq, step, n.idx(0)), n.idx(1), step);
+    Value forward = n.cmp(P::sgt, step, n.idx(0));
+    OpFoldResult low = n.select(forward, n.idx(0), n.idx(-1)), high = n.select(forward, size, n.sub(size, n.idx(1)));
+    auto clamp = [&](OpFoldResult v) {
+      v = n.min(n.max(v, n.idx(-(int64_t(1) << 40))), n.idx(int64_t(1) << 40));
+      return n.min(n.max(n.select(n.cmp(P::slt, v, n.idx(0)), n.add(v, size), v), low), high);
+    };
+    OpFoldResult start = clamp(starts[i]), end = clamp(ends[i]);
+    dims[axis] = n.max(n.ceildiv(n.sub(end, start), step), n.idx(0));
+    offsets[axis] = start;
+    strides[axis] = step;
+  }
+  Value t = n.tensor(x);
+  SmallVector<Value> o, s;
+  for (int64_t d = 0; d < x->rank(); ++d) {
+    o.push_back(n.index(offsets[d]));
+    s.push_back(n.index(strides[d]));
+  }
+  return n.out(n.generic(x->dtype, dims, {}, [&](Scalar &sc, A) {
+    SmallVector<Value> at;
+    for (int64_t d = 0; d < x->rank(); ++d)
+      at.push_back(sc.add(o[d], sc.mul(s[d], linalg::IndexOp::create(sc.b, d))));
+    return tensor::ExtractOp::create(sc.b, t, at).getResult();
+  }));
+}
+
 static LogicalResult slice(Node &n) {
   V x = n.in(0);
   Dims starts, ends;
@@ -106,17 +161,50 @@ static LogicalResult slice(Node &n) {
       return n.fail("starts or ends of unknown length are not supported");
     starts = *s;
     ends = *e;
-    if (n.has(3)) {
-      auto c = n.constIntsOf(n.in(3));
-      if (!c)
-        return n.fail("axes that are not constant are not supported");
-      axes = *c;
-    }
+    std::optional<Dims> runSteps;
     if (n.has(4)) {
-      auto c = n.constIntsOf(n.in(4));
-      if (!c)
-        return n.fail("steps that are not constant are not supported");
-      steps = *c;
+      if (auto c = n.constIntsOf(n.in(4))) {
+        steps = *c;
+      } else {
+        FailureOr<Dims> d = n.toIndices(n.in(4));
+        if (failed(d))
+          return n.fail("steps of unknown number are not supported");
+        runSteps = *d;
+      }
+    }
+    if (n.has(3)) {
+      if (auto c = n.constIntsOf(n.in(3))) {
+        axes = *c;
+      } else {
+        FailureOr<Dims> d = n.toIndices(n.in(3));
+        if (failed(d) || d->size() != starts.size() || starts.size() != ends.size())
+          return n.fail("axes of unknown number are not supported");
+        Dims all(steps.empty() && !runSteps ? 0 : x->rank(), n.idx(1)), one;
+        if (!steps.empty() || runSteps) {
+          Dims given = runSteps ? *runSteps : Dims();
+          for (int64_t v : steps)
+            given.push_back(n.idx(v));
+          if (given.size() != starts.size())
+            return n.fail("starts and steps differ in length");
+          Dims ignored = ends;
+          one = given;
+          spreadAxes(n, *d, x, one, ignored);
+          // Dims that no axis names have a step of 1.
+          for (int64_t i = 0; i < x->rank(); ++i)
+            all[i] = n.select(n.cmp(arith::CmpIPredicate::eq, one[i], n.idx(0)), n.idx(1), one[i]);
+          runSteps = all;
+          steps.clear();
+        }
+        spreadAxes(n, *d, x, starts, ends);
+      }
+    }
+    if (runSteps) {
+      Ints list = axes.empty() ? sequence(0, starts.size()) : axes;
+      FailureOr<Ints> checked = n.axes(list, x->rank());
+      if (failed(checked) || runSteps->size() != starts.size() || checked->size() != starts.size() ||
+          ends.size() != starts.size())
+        return n.fail("starts, ends, axes and steps differ in length");
+      return sliceBySteps(n, x, *checked, starts, ends, *runSteps);
     }
   }
   if (axes.empty())
@@ -216,13 +304,22 @@ static LogicalResult pad(Node &n) {
       return n.fail("pads of unknown length are not supported");
     given = *pads;
     if (n.has(3)) {
-      auto c = n.constIntsOf(n.in(3));
-      if (!c)
-        return n.fail("axes that are not constant are not supported");
-      FailureOr<Ints> checked = n.axes(*c, rank);
-      if (failed(checked))
-        return failure();
-      axes = *checked;
+      if (auto c = n.constIntsOf(n.in(3))) {
+        FailureOr<Ints> checked = n.axes(*c, rank);
+        if (failed(checked))
+          return failure();
+        axes = *checked;
+      } else {
+        FailureOr<Dims> d = n.toIndices(n.in(3));
+        if (failed(d) || given.size() != 2 * d->size())
+          return n.fail("axes of unknown number are not supported");
+        Dims lows(given.begin(), given.begin() + d->size()), highs(given.begin() + d->size(), given.end());
+        spreadAxes(n, *d, x, lows, highs);
+        for (OpFoldResult &h : highs) // INT64_MAX stands for "not named"
+          h = n.select(n.cmp(arith::CmpIPredicate::eq, h, n.idx(INT64_MAX)), n.idx(0), h);
+        given = lows;
+        given.append(highs.begin(), highs.end());
+      }
     }
     if (n.has(2))
       fillV = n.in(2);

@@ -34,6 +34,8 @@ const Registry &Registry::get() {
     registerResize(r);
     registerRecurrent(r);
     registerQuantize(r);
+    registerIndexing(r);
+    registerSelect(r);
     registerNormalization(r);
     return r;
   }();

@@ -275,10 +275,11 @@ void tenon::onnx::registerShape(Registry &reg) {
     V x = n.in(0);
     Ints given;
     if (n.has(1)) {
-      auto c = n.constIntsOf(n.in(1));
-      if (!c)
-        return n.fail("axes that are not constant are not supported");
-      given = *c;
+      int64_t more = n.in(1)->count();
+      if (more < 0)
+        return n.fail("axes of unknown number are not supported");
+      V axes = n.in(1)->rank() ? n.in(1) : n.reshape(n.in(1), {n.idx(1)});
+      return n.out(n.switchAxes(axes, x->rank() + more, [&](ArrayRef<int64_t> a) { return n.unsqueeze(x, a); }));
     } else {
       given = n.attrInts("axes").value_or(Ints());
     }
@@ -287,6 +288,18 @@ void tenon::onnx::registerShape(Registry &reg) {
   });
   reg.on("Squeeze", 1, [](Node &n) {
     V x = n.in(0);
+    if (n.has(1) && !n.constIntsOf(n.in(1)))
+      return n.out(n.switchAxes(n.in(1), x->rank(), [&](ArrayRef<int64_t> a) -> V {
+        // Sizes that are not 1 here are of axes that are not meant, or an error at run time.
+        bool possible = llvm::all_of(a, [&](int64_t d) { return x->dim(d) == 1 || x->dim(d) < 0; });
+        Dims dims;
+        for (int64_t i = 0; i < x->rank(); ++i)
+          if (!llvm::is_contained(a, i))
+            dims.push_back(x->dims[i]);
+        for (int64_t d : a)
+          n.checkEqual(x->dims[d], n.idx(1), "the dim to squeeze is not 1");
+        return possible ? n.reshape(x, dims) : n.fill(x->dtype, dims, 0);
+      }));
     auto axes = n.axesInput(1, x->rank());
     if (failed(axes))
       return failure();
