@@ -106,7 +106,8 @@ private:
       Value loaded = tenon::abi::loadArgument(builder, loc, args, entry.getArgument(i).getType(), word);
       entry.getArgument(i).replaceAllUsesWith(loaded);
     }
-    prologueEnd = &*builder.getInsertionPoint();
+    // An op of its own, so that every op of the function may be hoisted before it.
+    prologueEnd = LLVM::ZeroOp::create(builder, loc, pointer);
     entry.eraseArguments(0, count);
     results = llvm::to_vector(entry.getTerminator()->getOperands());
     oldReturn = entry.getTerminator(); // stays until the outputs are placed
