@@ -57,7 +57,9 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
     if ((callbacks.alloc == nullptr) != (callbacks.free == nullptr))
       throw Error(TENON_EINVAL, "the callbacks must have both alloc and free, or neither");
   }
-  library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  // A name without a slash would be searched for in the system's folders.
+  std::string file = path.find('/') == std::string::npos ? "./" + path : path;
+  library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     throw Error(TENON_EIO, "cannot load '" + path + "': " + dlerror());
   try {
