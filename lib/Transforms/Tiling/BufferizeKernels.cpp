@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Transforms/Passes.h"
 
 namespace tenon {
@@ -115,8 +116,15 @@ class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKerne
       return failure();
     IRRewriter rewriter(&getContext());
     separateFills(kernel, rewriter);
-    if (failed(bufferization::eliminateEmptyTensors(rewriter, kernel)))
-      return kernel.emitError("tensor.empty elimination failed");
+    // Twice: a piece of an empty that found its place in the first round is an empty that finds its own in the second.
+    for (int round = 0; round < 2; ++round) {
+      if (failed(bufferization::eliminateEmptyTensors(rewriter, kernel)))
+        return kernel.emitError("tensor.empty elimination failed");
+      RewritePatternSet patterns(&getContext());
+      tensor::populateFoldTensorEmptyPatterns(patterns);
+      if (round == 0 && failed(applyPatternsGreedily(kernel, std::move(patterns))))
+        return kernel.emitError("folding of empty tensors does not end");
+    }
     bufferization::OneShotBufferizationOptions options;
     options.allowReturnAllocsFromLoops = true;
     options.bufferAlignment = 64;

@@ -709,8 +709,10 @@ void expandAffineInBody(linalg::LinalgOp op) {
 linalg::LinalgOp collapseContiguous(linalg::LinalgOp op, RewriterBase &rewriter) {
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   SmallVector<ReassociationIndices> groups;
+  llvm::SmallDenseSet<unsigned> seen; // loops whose number the body looks at: a merged one would have to be divided again
+  op->walk([&](linalg::IndexOp index) { seen.insert(index.getDim()); });
   auto joins = [&](unsigned loop) { // with the one before
-    if (iterators[loop] != iterators[loop - 1])
+    if (iterators[loop] != iterators[loop - 1] || seen.contains(loop) || seen.contains(loop - 1))
       return false;
     ReassociationIndices pair{static_cast<int64_t>(loop) - 1, static_cast<int64_t>(loop)};
     for (OpOperand &operand : op->getOpOperands()) {

@@ -1,0 +1,43 @@
+// RUN: tenon-opt %s --tenon-expand-math | FileCheck %s
+
+// CHECK-LABEL: func.func @exp
+// CHECK-NOT: math.exp
+// CHECK: math.roundeven
+// CHECK-COUNT-7: math.fma
+// CHECK: arith.shli
+// CHECK: return
+func.func @exp(%x: vector<16xf32>) -> vector<16xf32> {
+  %y = math.exp %x : vector<16xf32>
+  return %y : vector<16xf32>
+}
+
+// Functions without a form in f32 are computed in f64 and rounded once.
+// CHECK-LABEL: func.func @log
+// CHECK: arith.extf {{.*}} f32 to f64
+// CHECK-NOT: math.log
+// CHECK: arith.truncf {{.*}} f64 to f32
+func.func @log(%x: f32) -> f32 {
+  %y = math.log %x : f32
+  return %y : f32
+}
+
+// bf16 is computed in f32; the conversions are integer arithmetic.
+// CHECK-LABEL: func.func @bf16
+// CHECK-NOT: arith.extf
+// CHECK: arith.addf {{.*}} : vector<8xf32>
+// CHECK-NOT: arith.truncf
+// CHECK: return
+func.func @bf16(%x: vector<8xbf16>, %y: vector<8xbf16>) -> vector<8xbf16> {
+  %z = arith.addf %x, %y : vector<8xbf16>
+  return %z : vector<8xbf16>
+}
+
+// CHECK-LABEL: func.func @f8
+// CHECK-NOT: arith.extf
+// CHECK-NOT: arith.truncf
+// CHECK: return
+func.func @f8(%x: vector<8xf8E4M3FN>) -> vector<8xf8E5M2> {
+  %w = arith.extf %x : vector<8xf8E4M3FN> to vector<8xf32>
+  %z = arith.truncf %w : vector<8xf32> to vector<8xf8E5M2>
+  return %z : vector<8xf8E5M2>
+}
