@@ -60,7 +60,10 @@ def read_tensor(path, model_input):
 
 def data_sets(case):
     if case.data_sets:
-        yield from case.data_sets
+        def array(x):
+            return numpy_helper.to_array(x) if isinstance(x, onnx.TensorProto) else np.asarray(x)
+        for inputs, outputs in case.data_sets:
+            yield [array(x) for x in inputs], [array(x) for x in outputs]
         return
     model = onnx.load(os.path.join(case.model_dir, "model.onnx"), load_external_data=False)
     names = {i.name for i in model.graph.initializer}

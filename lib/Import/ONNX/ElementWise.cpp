@@ -216,17 +216,22 @@ LogicalResult castTo(Node &n, int64_t dtype) {
 }
 
 LogicalResult bitShift(Node &n) {
-  if (n.attrString("direction", "") == "LEFT")
-    return binaryNode(n, [](Scalar &s, Value x, Value y) {
-      Value width = s.intConst(x.getType(), x.getType().getIntOrFloatBitWidth());
-      Value ok = s.op<arith::CmpIOp>(Scalar::IP::ult, y, width), zero = s.constLike(x, 0);
-      return s.select(ok, s.op<arith::ShLIOp>(x, s.select(ok, y, zero)), zero);
-    });
-  return binaryNode(n, [](Scalar &s, Value x, Value y) {
-    Value width = s.intConst(x.getType(), x.getType().getIntOrFloatBitWidth());
-    Value ok = s.op<arith::CmpIOp>(Scalar::IP::ult, y, width), zero = s.constLike(x, 0);
-    return s.select(ok, s.op<arith::ShRUIOp>(x, s.select(ok, y, zero)), zero);
-  });
+  // Amounts are taken as unsigned: those beyond the width shift everything out (the sign stays for signed integers).
+  bool left = n.attrString("direction", "") == "LEFT";
+  return binaryNode(n, left ? Fn2([](Scalar &s, Value x, Value y) {
+                                Value width = s.intConst(x.getType(), x.getType().getIntOrFloatBitWidth());
+                                Value ok = s.op<arith::CmpIOp>(Scalar::IP::ult, y, width), zero = s.constLike(x, 0);
+                                return s.select(ok, s.op<arith::ShLIOp>(x, s.select(ok, y, zero)), zero);
+                              })
+                            : Fn2([](Scalar &s, Value x, Value y) {
+                                unsigned bits = x.getType().getIntOrFloatBitWidth();
+                                Value last = s.intConst(x.getType(), bits - 1), zero = s.constLike(x, 0);
+                                Value ok = s.op<arith::CmpIOp>(Scalar::IP::ule, y, last);
+                                Value amount = s.select(ok, y, last);
+                                if (!s.isUnsigned)
+                                  return s.op<arith::ShRSIOp>(x, amount);
+                                return s.select(ok, s.op<arith::ShRUIOp>(x, amount), zero);
+                              }));
 }
 
 /// Activations with parameters.

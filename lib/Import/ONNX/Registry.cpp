@@ -36,6 +36,9 @@ const Registry &Registry::get() {
     registerQuantize(r);
     registerIndexing(r);
     registerSelect(r);
+    registerLoss(r);
+    registerAttention(r);
+    registerGenerate(r);
     registerNormalization(r);
     return r;
   }();

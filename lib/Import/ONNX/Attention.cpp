@@ -1,0 +1,218 @@
+//===- Attention.cpp - Attention, RotaryEmbedding -----------------------------------------===//
+//
+// Decomposed into contractions and softmax; query heads of a group are rows of one product, so that keys and values are
+// never repeated.
+//
+//===----------------------------------------------------------------------===//
+#include "ImportContext.h"
+
+using namespace mlir;
+using namespace tenon::onnx;
+
+namespace {
+
+/// [B, S, H * D] as [B, H, S, D].
+V splitHeads(Node &n, const V &x, int64_t heads) {
+  V r = n.reshape(x, {x->dims[0], x->dims[1], n.idx(heads), n.floordiv(x->dims[2], n.idx(heads))});
+  return n.transpose(r, {0, 2, 1, 3});
+}
+
+LogicalResult attention(Node &n) {
+  V q = n.in(0), k = n.in(1), v = n.in(2), mask = n.in(3), pastKey = n.in(4), pastValue = n.in(5), lengths = n.in(6);
+  if (!q || !k || !v || q->rank() != k->rank() || q->rank() != v->rank() || (q->rank() != 3 && q->rank() != 4))
+    return n.fail("expected query, key and value of rank 3 or 4");
+  bool flat = q->rank() == 3;
+  int64_t qHeads = n.attrInt("q_num_heads", 0), kvHeads = n.attrInt("kv_num_heads", 0);
+  if (flat) {
+    if (qHeads < 1 || kvHeads < 1)
+      return n.fail("inputs of rank 3 need q_num_heads and kv_num_heads");
+    q = splitHeads(n, q, qHeads);
+    k = splitHeads(n, k, kvHeads);
+    v = splitHeads(n, v, kvHeads);
+  }
+  if (!pastKey != !pastValue)
+    return n.fail("past key and past value come together");
+  if (pastKey)
+    k = n.concat({pastKey, k}, 2);
+  if (pastValue)
+    v = n.concat({pastValue, v}, 2);
+  if (!k || !v)
+    return failure();
+  int64_t hq = q->dim(1), hk = k->dim(1);
+  if (hq < 1 || hk < 1 || hq % hk)
+    return n.fail("expected the head count of 'K' to divide that of 'Q', but got " + Twine(hk) + " and " + Twine(hq));
+  int32_t dtype = q->dtype, wide = dtype == proto::Double ? dtype : int32_t(proto::Float);
+  OpFoldResult batch = q->dims[0], sq = q->dims[2], sk = k->dims[2];
+  OpFoldResult rows = n.mul(n.idx(hq / hk), sq);
+  double scale = n.hasAttr("scale") ? n.attrFloat("scale", 1) : 0, cap = n.attrFloat("softcap", 0);
+  if (scale == 0) {
+    if (q->dim(3) < 0)
+      return n.fail("a head size that is not known needs a scale");
+    scale = 1 / std::sqrt(static_cast<double>(q->dim(3)));
+  }
+  // Scores [B, Hkv, group * Sq, Sk].
+  MLIRContext *c = n.b.getContext();
+  AffineExpr b0, h0, m0, n0, k0;
+  bindDims(c, b0, h0, m0, n0, k0);
+  V grouped = n.reshape(q, {batch, n.idx(hk), rows, q->dims[3]});
+  n.checkEqual(q->dims[3], k->dims[3], "head sizes of query and key differ");
+  Type wideType = n.type(wide);
+  V scores = n.generic(wide, {batch, n.idx(hk), rows, sk},
+                       {{grouped, AffineMap::get(5, 0, {b0, h0, m0, k0}, c)}, {k, AffineMap::get(5, 0, {b0, h0, n0, k0}, c)}},
+                       [&](Scalar &s, A a) {
+                         return s.add(a[2], s.mul(s.cast(a[0], false, wideType, false), s.cast(a[1], false, wideType, false)));
+                       },
+                       1, n.constant(wideType, 0), {q->dims[3]});
+  scores = n.elementwise({scores}, wide, [&](Scalar &s, A a) {
+    Value r = s.mul(a[0], s.constLike(a[0], scale));
+    return cap > 0 ? s.mul(s.tanh(s.div(r, s.constLike(r, cap))), s.constLike(r, cap)) : r;
+  });
+  Dims full{batch, n.idx(hq), sq, sk};
+  scores = n.reshape(scores, full);
+  int64_t mode = n.attrInt("qk_matmul_output_mode", 0);
+  V exposed = scores;
+  // Positions that may be attended.
+  bool causal = n.attrInt("is_causal", 0);
+  int64_t left = n.attrInt("left_window_size", -1), right = n.attrInt("right_window_size", -1);
+  V biased = scores;
+  if (mask) {
+    if (mask->rank() > 4)
+      return n.fail("expected a mask of rank at most 4");
+    auto ms = mask->rank() ? getConstantIntValue(mask->dims.back()) : std::optional<int64_t>(1);
+    auto ks = getConstantIntValue(sk);
+    if (mask->rank() && !(ms == 1 && ks != 1) && !n.same(mask->dims.back(), sk)) {
+      Dims low(mask->rank(), n.idx(0)), high = low;
+      high.back() = n.sub(sk, mask->dims.back());
+      if (getConstantIntValue(high.back()).value_or(0) < 0)
+        return n.fail("the mask has more keys than 'K'");
+      mask = n.pad(mask, low, high, mask->dtype == proto::Bool ? 0 : -INFINITY);
+    }
+    biased = mask->dtype == proto::Bool
+                 ? n.elementwise({biased, mask}, wide,
+                                 [](Scalar &s, A a) { return s.select(a[1], a[0], s.constLike(a[0], -INFINITY)); })
+                 : n.elementwise({biased, mask}, wide, [](Scalar &s, A a) {
+                     return s.add(a[0], s.cast(a[1], false, a[0].getType(), false));
+                   });
+    if (!biased)
+      return failure();
+  }
+  if (causal || left >= 0 || right >= 0 || lengths) {
+    Value past = n.index(pastKey ? pastKey->dims[2] : n.idx(0)), queries = n.index(sq);
+    SmallVector<Operand> operands{{biased, n.b.getMultiDimIdentityMap(4)}};
+    if (lengths)
+      operands.push_back({n.cast(lengths, proto::Int64), AffineMap::get(4, 0, {n.b.getAffineDimExpr(0)}, c)});
+    bool external = lengths && !pastKey;
+    biased = n.generic(wide, full, operands, [&](Scalar &s, A a) {
+      Type index = s.b.getIndexType();
+      Value i = linalg::IndexOp::create(s.b, 2), j = linalg::IndexOp::create(s.b, 3), length;
+      if (lengths)
+        length = s.op<arith::IndexCastOp>(index, a[1]);
+      Value at = s.op<arith::AddIOp>(i, external ? s.op<arith::SubIOp>(length, queries) : past);
+      Value keep = s.intConst(s.b.getI1Type(), 1);
+      auto also = [&](Value cond) { keep = s.op<arith::AndIOp>(keep, cond); };
+      if (causal)
+        also(s.op<arith::CmpIOp>(Scalar::IP::sle, j, at));
+      if (left >= 0)
+        also(s.op<arith::CmpIOp>(Scalar::IP::sle, s.op<arith::SubIOp>(at, j), s.intConst(index, left)));
+      if (right >= 0)
+        also(s.op<arith::CmpIOp>(Scalar::IP::sle, s.op<arith::SubIOp>(j, at), s.intConst(index, right)));
+      if (lengths)
+        also(s.op<arith::CmpIOp>(Scalar::IP::slt, j, length));
+      return s.select(keep, a[0], s.constLike(a[0], -INFINITY));
+    });
+  }
+  if (mode == 2)
+    exposed = biased;
+  // Rows without a key give zeros, not NaN.
+  V top = n.reduce(biased, {3}, true, -INFINITY, [](Scalar &s, A a) { return s.max(a[0], a[1]); });
+  V e = n.elementwise({biased, top}, wide, [](Scalar &s, A a) {
+    Value none = s.eq(a[1], s.constLike(a[1], -INFINITY));
+    return s.select(none, s.constLike(a[0], 0), s.exp(s.sub(a[0], a[1])));
+  });
+  V total = n.sum(e, {3}, true);
+  V p = n.elementwise({e, total}, wide, [](Scalar &s, A a) {
+    Value none = s.eq(a[1], s.constLike(a[1], 0));
+    return s.div(a[0], s.select(none, s.constLike(a[1], 1), a[1]));
+  });
+  if (mode == 3)
+    exposed = p;
+  V weights = n.reshape(n.cast(p, v->dtype), {batch, n.idx(hk), rows, sk});
+  V y = n.matmul(weights, v);
+  if (!y)
+    return failure();
+  y = n.reshape(y, {batch, n.idx(hq), sq, v->dims[3]});
+  if (flat)
+    y = n.reshape(n.transpose(y, {0, 2, 1, 3}), {batch, sq, n.mul(n.idx(hq), v->dims[3])});
+  if ((n.wants(1) && failed(n.out(1, k))) || (n.wants(2) && failed(n.out(2, v))) ||
+      (n.wants(3) && failed(n.out(3, n.cast(exposed, dtype)))))
+    return failure();
+  return n.out(n.cast(y, dtype));
+}
+
+LogicalResult rotary(Node &n) {
+  V x = n.in(0), cosine = n.in(1), sine = n.in(2), positions = n.in(3);
+  bool flat = x->rank() == 3;
+  Dims original = x->dims;
+  int64_t heads = n.attrInt("num_heads", 0);
+  if (flat && heads < 1)
+    return n.fail("an input of rank 3 needs num_heads");
+  // Work on [B, S, H, D].
+  V w = flat ? n.reshape(x, {x->dims[0], x->dims[1], n.idx(heads), n.floordiv(x->dims[2], n.idx(heads))})
+             : n.transpose(x, {0, 2, 1, 3});
+  int64_t size = w->dim(3), rotated = n.attrInt("rotary_embedding_dim", 0);
+  if (size < 0)
+    return n.fail("a head size that is not known is not supported");
+  if (rotated == 0)
+    rotated = size;
+  if (rotated > size || rotated % 2)
+    return n.fail("expected an even rotary_embedding_dim of at most " + Twine(size));
+  int64_t half = rotated / 2;
+  if (positions) {
+    cosine = n.gather(cosine, positions, 0);
+    sine = n.gather(sine, positions, 0);
+    if (!cosine || !sine)
+      return failure();
+  }
+  V c = n.unsqueeze(cosine, {2}), s = n.unsqueeze(sine, {2});
+  V part = n.sliceAxis(w, 3, n.idx(0), n.idx(rotated)), rest = n.sliceAxis(w, 3, n.idx(rotated), n.idx(size - rotated));
+  bool interleaved = n.attrInt("interleaved", 0);
+  V first, second;
+  if (interleaved) {
+    V pairs = n.reshape(part, {w->dims[0], w->dims[1], w->dims[2], n.idx(half), n.idx(2)});
+    first = n.squeeze(n.sliceAxis(pairs, 4, n.idx(0), n.idx(1)), {4});
+    second = n.squeeze(n.sliceAxis(pairs, 4, n.idx(1), n.idx(1)), {4});
+  } else {
+    first = n.sliceAxis(part, 3, n.idx(0), n.idx(half));
+    second = n.sliceAxis(part, 3, n.idx(half), n.idx(half));
+  }
+  int32_t dtype = x->dtype;
+  V real = n.elementwise({first, second, c, s}, dtype,
+                         [](Scalar &sc, A a) { return sc.sub(sc.mul(a[2], a[0]), sc.mul(a[3], a[1])); });
+  V imaginary = n.elementwise({first, second, c, s}, dtype,
+                              [](Scalar &sc, A a) { return sc.add(sc.mul(a[3], a[0]), sc.mul(a[2], a[1])); });
+  if (!real || !imaginary)
+    return failure();
+  V y;
+  if (interleaved) {
+    y = n.concat({n.unsqueeze(real, {4}), n.unsqueeze(imaginary, {4})}, 4);
+    y = n.reshape(y, part->dims);
+  } else {
+    y = n.concat({real, imaginary}, 3);
+  }
+  if (rotated != size)
+    y = n.concat({y, rest}, 3);
+  return n.out(flat ? n.reshape(y, original) : n.transpose(y, {0, 2, 1, 3}));
+}
+
+} // namespace
+
+void tenon::onnx::registerAttention(Registry &reg) {
+  reg.on("Attention", 23, attention);
+  reg.on("RotaryEmbedding", 23, rotary);
+  reg.on("SwiGLU", 28, [](Node &n) {
+    float alpha = n.attrFloat("alpha", 1);
+    return n.out(n.elementwise({n.in(0), n.in(1)}, n.in(0)->dtype, [&](Scalar &s, A a) {
+      return s.mul(s.mul(a[0], s.sigmoid(s.mul(a[0], s.constLike(a[0], alpha)))), a[1]);
+    }));
+  });
+}
