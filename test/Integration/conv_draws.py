@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generated convolutions: compiled code against the reference evaluator and against NumPy.
+"""Generated convolutions: compiled code against NumPy.
 
 Draws `--count` convolutions (dims, groups, strides, dilations, pads, layouts, transposed, per-sample filters, element types,
 odd, empty and dynamic sizes) from a seed. All numbers are small multiples of 1/8, so that sums are exact in any order and results
@@ -8,7 +8,10 @@ must be equal to the last bit. Prints how many cases agree and lists refusals by
 import argparse
 import collections
 import itertools
+import multiprocessing
+import os
 import random
+import tempfile
 
 import numpy as np
 
@@ -163,16 +166,86 @@ class Case:
         return [np.ascontiguousarray(self.encode(v, self.dtype)) for v in self.data()]
 
 
+def check(case, folder):
+    """Compiles and runs one case: ("equal" | "wrong" | "refused", detail)."""
+    import tenon
+
+    path = os.path.join(folder, f"conv{case.seed}.mlir")
+    with open(path, "w") as file:
+        file.write(case.mlir())
+    try:
+        model = tenon.compile(path, threads=1)
+    except tenon.Error as error:
+        return "refused", str(error).splitlines()[0].split("error: ")[-1]
+    arguments = case.arguments()
+    if case.dtype == "bf16":
+        import ml_dtypes
+
+        arguments = [a.view(ml_dtypes.bfloat16) for a in arguments]
+    result, expected = model(*arguments), case.expected()
+    if case.result_dtype == "bf16":
+        result = result.view(np.uint16)
+    if result.shape != expected.shape:
+        return "wrong", f"shape {result.shape} instead of {expected.shape}"
+    differ = int(np.count_nonzero(result != expected))
+    return ("wrong", f"{differ} of {expected.size} elements differ") if differ else ("equal", "")
+
+
+def worker(first, last, seed, queue):
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(first, last):
+            queue.put((number, "started", ""))
+            queue.put((number, *check(Case(seed * 100000 + number), folder)))
+    queue.put((last, "end", ""))
+
+
+def run(count, seed):
+    """Runs all cases in a process of their own, which is replaced when a case kills it."""
+    context = multiprocessing.get_context("spawn")
+    outcomes, first = {}, 0
+    while first < count:
+        queue = context.Queue()
+        process = context.Process(target=worker, args=(first, count, seed, queue))
+        process.start()
+        current = first
+        while True:
+            try:
+                number, outcome, detail = queue.get(timeout=1 if not process.is_alive() else 60)
+            except Exception:  # queue.Empty: killed, or hanging
+                outcomes[current] = ("crashed", f"exit code {process.exitcode}")
+                process.kill()
+                first = current + 1
+                break
+            if outcome == "end":
+                first = count
+                break
+            current = number
+            if outcome != "started":
+                outcomes[number] = (outcome, detail)
+        process.join()
+    return outcomes
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
+    parser.add_argument("--at-least", type=float, default=0.8, help="share of cases that must agree")
     options = parser.parse_args()
     if options.print is not None:
         print(Case(options.seed * 100000 + options.print).mlir())
         return 0
-    return 0
+    outcomes = run(options.count, options.seed)
+    counts = collections.Counter(outcome for outcome, _ in outcomes.values())
+    refusals = collections.Counter(detail for outcome, detail in outcomes.values() if outcome == "refused")
+    for detail, number in refusals.most_common():
+        print(f"refused {number}: {detail}")
+    for number, (outcome, detail) in sorted(outcomes.items()):
+        if outcome in ("wrong", "crashed"):
+            print(f"{outcome}: case {number}: {detail}")
+    print(", ".join(f"{counts[outcome]} {outcome}" for outcome in ("equal", "refused", "wrong", "crashed")), f"of {options.count}")
+    return 0 if counts["equal"] >= options.at_least * options.count and not counts["wrong"] and not counts["crashed"] else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include "Common.h"
 #include "tenon/Conversion/TenonToLinalg/Passes.h"
 
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 namespace tenon {
@@ -13,6 +14,35 @@ using namespace mlir;
 using namespace tenon;
 
 namespace {
+
+/// Host programs speak arith only: affine.apply, affine.min and affine.max become index arithmetic.
+void expandAffine(Operation *root) {
+  SmallVector<Operation *> ops;
+  root->walk([&](Operation *op) {
+    if (isa<affine::AffineApplyOp, affine::AffineMinOp, affine::AffineMaxOp>(op))
+      ops.push_back(op);
+  });
+  for (Operation *op : ops) {
+    OpBuilder builder(op);
+    auto expand = [&](AffineMap map) { return *affine::expandAffineMap(builder, op->getLoc(), map, op->getOperands()); };
+    Value result;
+    if (auto apply = dyn_cast<affine::AffineApplyOp>(op)) {
+      result = expand(apply.getAffineMap()).front();
+    } else {
+      auto minimum = dyn_cast<affine::AffineMinOp>(op);
+      for (Value value : expand(minimum ? minimum.getAffineMap() : cast<affine::AffineMaxOp>(op).getAffineMap())) {
+        if (!result)
+          result = value;
+        else if (minimum)
+          result = arith::MinSIOp::create(builder, op->getLoc(), result, value);
+        else
+          result = arith::MaxSIOp::create(builder, op->getLoc(), result, value);
+      }
+    }
+    op->getResult(0).replaceAllUsesWith(result);
+    op->erase();
+  }
+}
 
 struct ConvertConvToLinalg : tenon::impl::ConvertConvToLinalgBase<ConvertConvToLinalg> {
   void runOnOperation() override {
@@ -33,6 +63,7 @@ struct ConvertConvToLinalg : tenon::impl::ConvertConvToLinalgBase<ConvertConvToL
         lowered = tolinalg::lower(rewriter, cast<ResizeOp>(op));
       ok &= succeeded(lowered);
     }
+    expandAffine(getOperation());
     if (!ok)
       signalPassFailure();
   }

@@ -34,27 +34,37 @@ private:
   Value input;
   /// Per spatial dim: taps, phases (the stride that is left), taps of a phase, dilation.
   SmallVector<int64_t> taps, phases, perPhase, dilations;
+  /// Zeros that the input has got at its end.
+  SmallVector<int64_t> trailing;
   Sizes filterSizes;
 };
 
-/// Puts stride - 1 zeros between neighbours along the dims where the stride can't become phases.
+/// Puts stride - 1 zeros after each element along the dims where the stride can't become phases: [D] to [D, stride] to [D * stride].
 void TransposedLowering::insertZeros() {
-  Sizes sizes = build.sizesOf(input), spread = sizes, offsets(n + 2, build.index(0));
-  SmallVector<OpFoldResult> steps(n + 2, build.index(1));
+  Sizes sizes = build.sizesOf(input), split;
+  SmallVector<int64_t> low, high;
+  SmallVector<ReassociationIndices> groups;
   bool any = false;
-  for (int64_t i = 0; i < n; ++i) {
-    int64_t position = op.getSpatialDim(i), step = op.getStrides()[i];
-    if (step == 1 || dilations[i] == 1)
+  for (int64_t dim = 0; dim < n + 2; ++dim) {
+    groups.push_back({static_cast<int64_t>(split.size())});
+    split.push_back(sizes[dim]);
+    low.push_back(0);
+    high.push_back(0);
+    int64_t i = dim - op.getSpatialDim(0);
+    if (i < 0 || i >= n || phases[i] == 1 || dilations[i] == 1)
       continue;
-    spread[position] = build.max(build.apply((build.sym(0) - 1) * step + 1, {sizes[position]}), 0);
-    steps[position] = build.index(step);
+    groups.back().push_back(split.size());
+    split.push_back(build.index(1));
+    low.push_back(0);
+    high.push_back(phases[i] - 1);
+    trailing[i] = phases[i] - 1;
     phases[i] = 1;
     any = true;
   }
   if (!any)
     return;
-  Value zeros = build.filled(spread, build.constant(cast<ShapedType>(input.getType()).getElementType(), 0));
-  input = tensor::InsertSliceOp::create(rewriter, op.getLoc(), input, zeros, offsets, sizes, steps);
+  Value zero = build.constant(cast<ShapedType>(input.getType()).getElementType(), 0);
+  input = build.collapse(build.window(build.expand(input, groups, split), low, high, zero), groups);
 }
 
 /// [C, F/g, K..] becomes [F * phases, C/g, A..], taps in reverse order.
@@ -72,9 +82,13 @@ Value TransposedLowering::buildFilter() {
   if (op.getPerSample())
     sizes.push_back(filterSizes[0]);
   sizes.append({build.index(groups), filterSizes[op.getFilterChannelDim()]});
-  int64_t phaseLoop = sizes.size();
+  SmallVector<int64_t> phaseLoop(n, -1);
   for (int64_t i = 0; i < n; ++i)
-    sizes.push_back(build.index(phases[i]));
+    if (phases[i] > 1) {
+      phaseLoop[i] = sizes.size();
+      sizes.push_back(build.index(phases[i]));
+    }
+  int64_t channelsEnd = sizes.size();
   int64_t channelLoop = sizes.size() + (last ? n : 0), tapLoop = sizes.size() + (last ? 0 : 1);
   if (!last)
     sizes.push_back(channels);
@@ -94,14 +108,15 @@ Value TransposedLowering::buildFilter() {
     at[op.getFilterChannelDim()] = loop(first + 1);
     for (int64_t i = 0; i < n; ++i) { // k = r + s * (A - 1 - a)
       Value reversed = arith::SubIOp::create(b, loc, number(perPhase[i] - 1), loop(tapLoop + i));
-      Value scaled = arith::MulIOp::create(b, loc, reversed, number(phases[i]));
-      at[op.getFilterSpatialDim(i)] = arith::AddIOp::create(b, loc, scaled, loop(phaseLoop + i));
+      if (phases[i] > 1)
+        reversed = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, reversed, number(phases[i])), loop(phaseLoop[i]));
+      at[op.getFilterSpatialDim(i)] = reversed;
     }
     return tensor::ExtractOp::create(b, loc, padded, at);
   });
   SmallVector<ReassociationIndices> joins;
   for (int64_t i = 0, count = sizes.size(); i < count; ++i)
-    if (i > first && i < phaseLoop + n)
+    if (i > first && i < channelsEnd)
       joins.back().push_back(i);
     else
       joins.push_back({i});
@@ -124,6 +139,8 @@ Value TransposedLowering::buildBias() {
 
 /// [N, F * phases, Q..] becomes [N, F, Q * phase..], of which the result is a window.
 Value TransposedLowering::interleave(Value split) {
+  if (llvm::all_of(phases, [](int64_t count) { return count == 1; }))
+    return split;
   Sizes sizes = build.sizesOf(split), result = resultSizes(rewriter, op);
   // Separate dims: N, F, r.., Q.. (channels last: N, Q.., F, r..).
   Sizes separate{sizes[0]};
@@ -134,11 +151,12 @@ Value TransposedLowering::interleave(Value split) {
     filter = separate.size();
     groups.push_back({filter});
     separate.push_back(result[op.getChannelDim()]);
-    for (int64_t i = 0; i < n; ++i) {
-      phase[i] = separate.size();
-      groups.back().push_back(phase[i]);
-      separate.push_back(build.index(phases[i]));
-    }
+    for (int64_t i = 0; i < n; ++i)
+      if (phases[i] > 1) {
+        phase[i] = separate.size();
+        groups.back().push_back(phase[i]);
+        separate.push_back(build.index(phases[i]));
+      }
   };
   if (!last)
     addChannels();
@@ -161,6 +179,8 @@ Value TransposedLowering::interleave(Value split) {
     addPlain(filter);
   for (int64_t i = 0; i < n; ++i) {
     addPlain(position[i]);
+    if (phases[i] == 1)
+      continue;
     joins.back().push_back(order.size());
     order.push_back(phase[i]);
   }
@@ -215,6 +235,7 @@ LogicalResult TransposedLowering::run() {
   dilations.assign(op.getDilations().begin(), op.getDilations().end());
   phases.assign(op.getStrides().begin(), op.getStrides().end());
   filterSizes = build.sizesOf(op.getFilter());
+  trailing.assign(n, 0);
   insertZeros();
 
   SmallVector<int64_t> pads(2 * n), ones(n, 1);
@@ -224,7 +245,7 @@ LogicalResult TransposedLowering::run() {
     perPhase.push_back(llvm::divideCeil(taps[i], step));
     if (step == 1) {
       pads[i] = reach - start;
-      pads[n + i] = reach - end + extra;
+      pads[n + i] = reach - end + extra - trailing[i];
       continue;
     }
     // q runs from floor(start / s) to floor((O - 1 + start) / s) with O = s * (D - 1) + extra + K - start - end.
