@@ -5,6 +5,7 @@
 #include "tenon/Schedule/Target.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <cstdlib>
 
 namespace tenon {
 #define GEN_PASS_DEF_ASSIGNSCHEDULES
@@ -44,26 +45,29 @@ static Type getVectorElement(func::FuncOp kernel) {
 ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target) {
   for (auto op : kernel.getBody().getOps<TileContractOp>())
     return getDefaultSchedule(op, target);
-  return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, /*vectorDim=*/-1,
-                           target.getVectorElements(getVectorElement(kernel)));
+  return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {},
+                           /*vectorDim=*/-1, target.getVectorElements(getVectorElement(kernel)));
 }
 
 LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target) {
   StringRef algorithm = getAlgorithm(kernel);
   bool contract = algorithm == "contract";
   if (contract != (schedule.getAlgorithm() == "contract"))
-    return kernel.emitError("expected a schedule with algorithm '") << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
+    return kernel.emitError("expected a schedule with algorithm '")
+           << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
   if (!contract)
     return success();
   TileContractOp op = *kernel.getBody().getOps<TileContractOp>().begin();
   int64_t loops = op.getNumLoops();
   for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache(), schedule.getRegister_()})
     if (!tiles.empty() && static_cast<int64_t>(tiles.size()) != loops)
-      return kernel.emitError("expected tile lists of the schedule to have ") << loops << " entries, but got " << tiles.size();
+      return kernel.emitError("expected tile lists of the schedule to have ")
+             << loops << " entries, but got " << tiles.size();
   for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
     for (auto [dim, tile] : llvm::enumerate(tiles))
       if (tile != 0 && op.isReduction(dim))
-        return kernel.emitError("expected reduction dim ") << dim << " not to be tiled outside of registers, but got tile " << tile;
+        return kernel.emitError("expected reduction dim ")
+               << dim << " not to be tiled outside of registers, but got tile " << tile;
   for (int64_t dim : schedule.getUnroll())
     if (dim >= loops || !op.isReduction(dim))
       return kernel.emitError("expected 'unroll' of the schedule to list reduction dims, but got ") << dim;
@@ -98,7 +102,8 @@ class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules>
     if (!target)
       target = lookupTarget(&getContext(), "host");
     if (!target) {
-      module.emitError("unknown target");
+      const char *name = std::getenv("TENON_TARGET");
+      module.emitError("unknown target '") << (name ? name : "host") << "' in TENON_TARGET";
       return signalPassFailure();
     }
     bool failedAny = false;

@@ -1,7 +1,8 @@
 //===- ContractSchedule.cpp - default schedules of contractions --------------------------------===//
 //
 // Enumerates vector dims and register tiles and takes the cheapest by a model of what one step of the reduction loads
-// and multiplies; then cuts the kernel in units of parallel work. The rates are those of docs/rationale/codegen.md.
+// and multiplies; then cuts the kernel in units of parallel work. The rates are explained in
+// docs/rationale/contractions.md.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/LinearMaps.h"
@@ -149,7 +150,8 @@ private:
   double getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
     double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0;
     for (unsigned operand = 0; operand < 2; ++operand) {
-      double count = (dependsOn(operand, tile.rowDims[0]) ? rows0 : 1) * (dependsOn(operand, tile.rowDims[1]) ? rows1 : 1);
+      double count =
+          (dependsOn(operand, tile.rowDims[0]) ? rows0 : 1) * (dependsOn(operand, tile.rowDims[1]) ? rows1 : 1);
       if (dependsOn(operand, tile.vectorDim))
         count *= vectors * getVectorCost(operand, tile);
       loads += count;
@@ -161,13 +163,15 @@ private:
 
   /// Whether the last vector is masked.
   bool hasPartialVector(const Tile &tile) const {
-    return tile.vectorDim >= 0 && known[tile.vectorDim] && !llvm::isPowerOf2_64(std::max<int64_t>(1, extents[tile.vectorDim] % width));
+    return tile.vectorDim >= 0 && known[tile.vectorDim] &&
+           !llvm::isPowerOf2_64(std::max<int64_t>(1, extents[tile.vectorDim] % width));
   }
 
   bool fitsRegisters(const Tile &tile) const {
     int64_t counts[2];
     for (unsigned operand = 0; operand < 2; ++operand) {
-      counts[operand] = (dependsOn(operand, tile.rowDims[0]) ? tile.rows[0] : 1) * (dependsOn(operand, tile.rowDims[1]) ? tile.rows[1] : 1);
+      counts[operand] = (dependsOn(operand, tile.rowDims[0]) ? tile.rows[0] : 1) *
+                        (dependsOn(operand, tile.rowDims[1]) ? tile.rows[1] : 1);
       if (dependsOn(operand, tile.vectorDim))
         counts[operand] *= tile.vectors;
     }
@@ -175,7 +179,8 @@ private:
     int64_t registers = target.getVectorRegisters();
     if (hasPartialVector(tile) && registers <= 16)
       ++used; // the mask
-    return used <= (registers > 16 ? registers - 2 : registers) && used - std::min(counts[0], counts[1]) - 1 <= registers * 3 / 4;
+    return used <= (registers > 16 ? registers - 2 : registers) &&
+           used - std::min(counts[0], counts[1]) - 1 <= registers * 3 / 4;
   }
 
   /// Pieces of an extent: whole tiles and what is left.
@@ -284,13 +289,14 @@ private:
     return false;
   }
 
-  /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that each
-  /// element is loaded once for all rows and taps that read it.
+  /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
+  /// each element is loaded once for all rows and taps that read it.
   bool isDepthwise() const {
     if (best.vectorDim < 0 || isDot(best))
       return false;
     for (unsigned operand = 0; operand < 2; ++operand)
-      if (!dependsOn(operand, best.vectorDim) && !dependsOn(operand, best.rowDims[0]) && !dependsOn(operand, best.rowDims[1]))
+      if (!dependsOn(operand, best.vectorDim) && !dependsOn(operand, best.rowDims[0]) &&
+          !dependsOn(operand, best.rowDims[1]))
         return llvm::any_of(reductions, [&](unsigned dim) { return sharesRows(dim); });
     return false;
   }

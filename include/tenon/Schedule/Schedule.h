@@ -11,8 +11,8 @@ class ScheduleAttr;
 class TargetAttr;
 class TileContractOp;
 
-/// The schedule of a contraction for `target`: which dim the vectors run along, the register tile, what is packed, and the
-/// units of parallel work. A small model of loads and multiply-adds per tile picks the best of the possible tiles.
+/// The schedule of a contraction for `target`: which dim the vectors run along, the register tile, what is packed, and
+/// the units of parallel work. A small model of loads and multiply-adds per tile picks the best of the possible tiles.
 ScheduleAttr getDefaultSchedule(TileContractOp op, TargetAttr target);
 
 /// The schedule of any kernel function.

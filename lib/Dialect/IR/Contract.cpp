@@ -65,9 +65,13 @@ SmallVector<AffineMap> TileContractOp::getMaps() {
   return llvm::map_to_vector(getIndexingMaps(), [](Attribute map) { return cast<AffineMapAttr>(map).getValue(); });
 }
 
-AffineMap TileContractOp::getOutMap() { return cast<AffineMapAttr>(getIndexingMaps()[getIndexingMaps().size() - 1]).getValue(); }
+AffineMap TileContractOp::getOutMap() {
+  return cast<AffineMapAttr>(getIndexingMaps()[getIndexingMaps().size() - 1]).getValue();
+}
 
-bool TileContractOp::isReduction(unsigned dim) { return cast<StringAttr>(getIterators()[dim]).getValue() == "reduction"; }
+bool TileContractOp::isReduction(unsigned dim) {
+  return cast<StringAttr>(getIterators()[dim]).getValue() == "reduction";
+}
 
 int64_t TileContractOp::getRegisterTile(unsigned dim) { return getRegister_().empty() ? 1 : getRegister_()[dim]; }
 
@@ -115,24 +119,28 @@ static LogicalResult verifyMaps(TileContractOp op) {
       return op.emitOpError("expected indexing map ") << index << " to be an affine map, but got " << attribute;
     int64_t rank = cast<ShapedType>(op->getOperand(index).getType()).getRank();
     if (map.getValue().getNumDims() != loops) // (C2)
-      return op.emitOpError("expected indexing map ") << index << " to have " << loops << " dims, but got " << map.getValue().getNumDims();
-    if (static_cast<int64_t>(map.getValue().getNumResults()) != rank) // (C2)
       return op.emitOpError("expected indexing map ")
-             << index << " to have the operand's rank, " << rank << ", of results, but got " << map.getValue().getNumResults();
+             << index << " to have " << loops << " dims, but got " << map.getValue().getNumDims();
+    if (static_cast<int64_t>(map.getValue().getNumResults()) != rank) // (C2)
+      return op.emitOpError("expected indexing map ") << index << " to have the operand's rank, " << rank
+                                                      << ", of results, but got " << map.getValue().getNumResults();
     if (!getLinearCoefficients(map.getValue())) // (C2)
-      return op.emitOpError("expected indexing map ") << index << " to hold sums of dims with positive coefficients, but got " << map;
+      return op.emitOpError("expected indexing map ")
+             << index << " to hold sums of dims with positive coefficients, but got " << map;
   }
   SmallVector<AffineMap> maps = op.getMaps();
   llvm::SmallBitVector seen(loops);
   for (AffineExpr expr : maps.back().getResults()) {
     auto dim = dyn_cast<AffineDimExpr>(expr);
     if (!dim || op.isReduction(dim.getPosition()) || seen.test(dim.getPosition())) // (C3)
-      return op.emitOpError("expected the out map to be a permutation of the parallel dims, but got ") << AffineMapAttr::get(maps.back());
+      return op.emitOpError("expected the out map to be a permutation of the parallel dims, but got ")
+             << AffineMapAttr::get(maps.back());
     seen.set(dim.getPosition());
   }
   for (unsigned dim = 0; dim < loops; ++dim)
     if (!op.isReduction(dim) && !seen.test(dim)) // (C3)
-      return op.emitOpError("expected the out map to hold parallel dim ") << dim << ", but got " << AffineMapAttr::get(maps.back());
+      return op.emitOpError("expected the out map to hold parallel dim ")
+             << dim << ", but got " << AffineMapAttr::get(maps.back());
   for (AffineMap map : ArrayRef(maps).drop_front(2).drop_back())
     for (unsigned dim = 0; dim < loops; ++dim)
       if (op.isReduction(dim) && map.isFunctionOfDim(dim)) // (C5)
@@ -146,9 +154,11 @@ static LogicalResult verifyMaps(TileContractOp op) {
 static LogicalResult verifyEpilogue(TileContractOp op) {
   Block &block = op.getEpilogue().front();
   if (block.getNumArguments() != op.getExtras().size() + 1) // (C4)
-    return op.emitOpError("expected ") << op.getExtras().size() + 1 << " region arguments, but got " << block.getNumArguments();
+    return op.emitOpError("expected ") << op.getExtras().size() + 1 << " region arguments, but got "
+                                       << block.getNumArguments();
   if (!block.getArgument(0).getType().isIntOrFloat()) // (C4)
-    return op.emitOpError("expected the accumulator to be a float or an integer, but got ") << block.getArgument(0).getType();
+    return op.emitOpError("expected the accumulator to be a float or an integer, but got ")
+           << block.getArgument(0).getType();
   for (auto [extra, argument] : llvm::zip(op.getExtras(), block.getArguments().drop_front()))
     if (getElementTypeOrSelf(extra.getType()) != argument.getType()) // (C4)
       return op.emitOpError("expected a region argument of the extra's element type ")
@@ -162,7 +172,8 @@ static LogicalResult verifyEpilogue(TileContractOp op) {
     bool extends = type == accumulator || (isa<FloatType>(type) == isa<FloatType>(accumulator) && type.isIntOrFloat() &&
                                            type.getIntOrFloatBitWidth() < accumulator.getIntOrFloatBitWidth());
     if (!extends) // (C4)
-      return op.emitOpError("expected an accumulator that holds the factors' element type ") << type << ", but got " << accumulator;
+      return op.emitOpError("expected an accumulator that holds the factors' element type ")
+             << type << ", but got " << accumulator;
   }
   return success();
 }
@@ -173,7 +184,8 @@ LogicalResult TileContractOp::verify() {
   bool tensors = isa<RankedTensorType>(getOut().getType());
   for (Value operand : getOperands())
     if (tensors ? !isa<RankedTensorType>(operand.getType()) : !isa<MemRefType>(operand.getType())) // (C6)
-      return emitOpError("expected operands to be all tensors or all memrefs, but got ") << operand.getType() << " and " << getOut().getType();
+      return emitOpError("expected operands to be all tensors or all memrefs, but got ")
+             << operand.getType() << " and " << getOut().getType();
   if (tensors ? !getResult() || getResult().getType() != getOut().getType() : getResult() != nullptr) // (C6)
     return emitOpError("expected a result of out's type on tensors and none on memrefs");
   if (failed(verifyEpilogue(*this)))
@@ -185,7 +197,8 @@ LogicalResult TileContractOp::verify() {
   for (auto [dim, tile] : llvm::enumerate(getRegister_())) {
     bool lanes = static_cast<int64_t>(dim) == vectorDim;
     if (tile < 1 || (tile != 1 && isReduction(dim) && !lanes)) // (C8)
-      return emitOpError("expected register tile of dim ") << dim << " to be positive, and 1 for reductions, but got " << tile;
+      return emitOpError("expected register tile of dim ")
+             << dim << " to be positive, and 1 for reductions, but got " << tile;
   }
   if (vectorDim < -1 || vectorDim >= loops) // (C8)
     return emitOpError("expected 'vector_dim' to be -1 or a dim, but got ") << vectorDim;
@@ -198,7 +211,8 @@ LogicalResult TileContractOp::verify() {
     return emitOpError("expected 'tails' to have ") << loops << " entries, but got " << getTails().size();
   for (auto [dim, tail] : llvm::enumerate(getTails()))
     if (tail < -1 || tail >= getRegisterTile(dim)) // (C9)
-      return emitOpError("expected tail of dim ") << dim << " to be below the register tile " << getRegisterTile(dim) << ", but got " << tail;
+      return emitOpError("expected tail of dim ")
+             << dim << " to be below the register tile " << getRegisterTile(dim) << ", but got " << tail;
   for (auto [index, factor] : llvm::enumerate(getPack()))
     if (factor < 0 || factor > 1 || (index > 0 && factor == getPack()[0])) // (C10)
       return emitOpError("expected 'pack' to list 0 (lhs) or 1 (rhs) at most once, but got ") << factor;
@@ -233,8 +247,9 @@ static OpFoldResult getSize(OpBuilder &builder, Location loc, Value value, unsig
 
 /// offset = sum of coefficient * offset, size = sum of coefficient * (size - 1), + 1: what a tile reads along one
 /// dimension of an operand.
-static void getDimSlice(OpBuilder &builder, Location loc, ArrayRef<int64_t> coefficients, ArrayRef<OpFoldResult> offsets,
-                        ArrayRef<OpFoldResult> sizes, OpFoldResult &offset, OpFoldResult &size) {
+static void getDimSlice(OpBuilder &builder, Location loc, ArrayRef<int64_t> coefficients,
+                        ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes, OpFoldResult &offset,
+                        OpFoldResult &size) {
   AffineExpr offsetExpr = builder.getAffineConstantExpr(0), sizeExpr = builder.getAffineConstantExpr(1);
   SmallVector<OpFoldResult> offsetOperands, sizeOperands;
   for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
@@ -251,13 +266,13 @@ static void getDimSlice(OpBuilder &builder, Location loc, ArrayRef<int64_t> coef
     size = builder.getIndexAttr(0);
 }
 
-static Operation *getSlice(OpBuilder &builder, Location loc, Value operand, AffineMap map, ArrayRef<OpFoldResult> offsets,
-                           ArrayRef<OpFoldResult> sizes) {
+static Operation *getSlice(OpBuilder &builder, Location loc, Value operand, AffineMap map,
+                           ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes) {
   SmallVector<OpFoldResult> sliceOffsets, sliceSizes;
   SmallVector<OpFoldResult> strides(map.getNumResults(), builder.getIndexAttr(1));
   for (AffineExpr expr : map.getResults())
-    getDimSlice(builder, loc, *getLinearCoefficients(expr, map.getNumDims()), offsets, sizes, sliceOffsets.emplace_back(),
-                sliceSizes.emplace_back());
+    getDimSlice(builder, loc, *getLinearCoefficients(expr, map.getNumDims()), offsets, sizes,
+                sliceOffsets.emplace_back(), sliceSizes.emplace_back());
   if (isa<MemRefType>(operand.getType()))
     return memref::SubViewOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
   return tensor::ExtractSliceOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
@@ -298,7 +313,8 @@ FailureOr<TilingResult> TileContractOp::getTiledImplementation(OpBuilder &builde
 }
 
 LogicalResult TileContractOp::getResultTilePosition(OpBuilder &builder, unsigned, ArrayRef<OpFoldResult> offsets,
-                                                    ArrayRef<OpFoldResult> sizes, SmallVector<OpFoldResult> &resultOffsets,
+                                                    ArrayRef<OpFoldResult> sizes,
+                                                    SmallVector<OpFoldResult> &resultOffsets,
                                                     SmallVector<OpFoldResult> &resultSizes) {
   for (AffineExpr expr : getOutMap().getResults()) {
     unsigned dim = cast<AffineDimExpr>(expr).getPosition();
@@ -308,7 +324,8 @@ LogicalResult TileContractOp::getResultTilePosition(OpBuilder &builder, unsigned
   return success();
 }
 
-FailureOr<TilingResult> TileContractOp::generateResultTileValue(OpBuilder &builder, unsigned, ArrayRef<OpFoldResult> offsets,
+FailureOr<TilingResult> TileContractOp::generateResultTileValue(OpBuilder &builder, unsigned,
+                                                                ArrayRef<OpFoldResult> offsets,
                                                                 ArrayRef<OpFoldResult> sizes) {
   SmallVector<OpFoldResult> loopOffsets, loopSizes;
   for (Range range : getIterationDomain(builder)) {

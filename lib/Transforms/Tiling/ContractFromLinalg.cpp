@@ -35,7 +35,8 @@ OpOperand *getFactor(linalg::LinalgOp op, Value value) {
     value = cast->getOperand(0);
   }
   auto argument = dyn_cast<BlockArgument>(value);
-  if (!argument || argument.getOwner() != op.getBlock() || argument.getArgNumber() >= static_cast<unsigned>(op.getNumDpsInputs()))
+  if (!argument || argument.getOwner() != op.getBlock() ||
+      argument.getArgNumber() >= static_cast<unsigned>(op.getNumDpsInputs()))
     return nullptr;
   return op.getMatchingOpOperand(argument);
 }
@@ -100,8 +101,8 @@ public:
     if (users.size() != 1)
       return false;
     auto op = dyn_cast<linalg::LinalgOp>(users.front());
-    if (!op || op->getNumResults() != 1 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 || op.hasIndexSemantics() ||
-        op->getBlock() != last->getBlock())
+    if (!op || op->getNumResults() != 1 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 ||
+        op.hasIndexSemantics() || op->getBlock() != last->getBlock())
       return false;
     // Loops of the consumer in terms of the contraction's, by the map through which it reads the result.
     SmallVector<AffineExpr> loops;
@@ -153,7 +154,8 @@ public:
   void finish() {
     rewriter.setInsertionPointToEnd(epilogue);
     YieldOp::create(rewriter, contraction.getLoc(), value);
-    SmallVector<AffineMap> maps{contraction.getMatchingIndexingMap(factors.left), contraction.getMatchingIndexingMap(factors.right)};
+    SmallVector<AffineMap> maps{contraction.getMatchingIndexingMap(factors.left),
+                                contraction.getMatchingIndexingMap(factors.right)};
     llvm::append_range(maps, extraMaps);
     maps.push_back(outMap);
     SmallVector<Attribute> iterators;
@@ -166,8 +168,9 @@ public:
     SmallVector<Location> locations{contraction.getLoc()};
     if (last != contraction)
       locations.push_back(last.getLoc());
-    auto op = TileContractOp::create(rewriter, rewriter.getFusedLoc(locations), out.getType(), factors.left->get(), factors.right->get(), extras, out,
-                                     rewriter.getAffineMapArrayAttr(maps), rewriter.getArrayAttr(iterators));
+    auto op = TileContractOp::create(rewriter, rewriter.getFusedLoc(locations), out.getType(), factors.left->get(),
+                                     factors.right->get(), extras, out, rewriter.getAffineMapArrayAttr(maps),
+                                     rewriter.getArrayAttr(iterators));
     op.getEpilogue().push_back(epilogue);
     rewriter.replaceOp(last, op.getResult());
   }

@@ -26,7 +26,8 @@ namespace {
 
 class Tiler {
 public:
-  Tiler(IRRewriter &rewriter, TileContractOp op, ScheduleAttr schedule) : rewriter(rewriter), op(op), schedule(schedule) {
+  Tiler(IRRewriter &rewriter, TileContractOp op, ScheduleAttr schedule)
+      : rewriter(rewriter), op(op), schedule(schedule) {
     for (Range range : op.getIterationDomain(rewriter)) {
       std::set<int64_t> known;
       if (auto extent = getConstantIntValue(range.size))
@@ -39,11 +40,13 @@ public:
     int64_t loops = op.getNumLoops();
     for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache(), schedule.getRegister_()})
       if (!tiles.empty() && static_cast<int64_t>(tiles.size()) != loops)
-        return op.emitError("expected tile lists of the schedule to have ") << loops << " entries, but got " << tiles.size();
+        return op.emitError("expected tile lists of the schedule to have ")
+               << loops << " entries, but got " << tiles.size();
     for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
       for (auto [dim, tile] : llvm::enumerate(tiles))
         if (tile != 0 && op.isReduction(dim))
-          return op.emitError("expected reduction dim ") << dim << " not to be tiled outside of registers, but got tile " << tile;
+          return op.emitError("expected reduction dim ")
+                 << dim << " not to be tiled outside of registers, but got tile " << tile;
     annotate();
     TileContractOp tiled = makeForall(op);
     for (int64_t dim : getCacheOrder())
@@ -57,7 +60,8 @@ private:
   SmallVector<int64_t> getCacheOrder() {
     SmallVector<int64_t> dims;
     auto add = [&](int64_t dim) {
-      if (dim < static_cast<int64_t>(schedule.getCache().size()) && schedule.getCache()[dim] != 0 && !llvm::is_contained(dims, dim))
+      if (dim < static_cast<int64_t>(schedule.getCache().size()) && schedule.getCache()[dim] != 0 &&
+          !llvm::is_contained(dims, dim))
         dims.push_back(dim);
     };
     for (int64_t dim : schedule.getOrder())
@@ -120,8 +124,9 @@ private:
   }
 
   /// Replaces `whole`, whose out is `destination` inside the loop, by its tile; returns the tile.
-  TileContractOp makeTile(TileContractOp whole, Value destination, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-                          SmallVectorImpl<OpFoldResult> &outOffsets, SmallVectorImpl<OpFoldResult> &outSizes) {
+  TileContractOp makeTile(TileContractOp whole, Value destination, ArrayRef<OpFoldResult> offsets,
+                          ArrayRef<OpFoldResult> sizes, SmallVectorImpl<OpFoldResult> &outOffsets,
+                          SmallVectorImpl<OpFoldResult> &outSizes) {
     SmallVector<Value> operands(whole.getOperands());
     operands.back() = destination;
     auto inner = cast<TileContractOp>(mlir::clone(rewriter, whole.getOperation(), whole->getResultTypes(), operands));
@@ -165,7 +170,8 @@ private:
     TileContractOp tiled = makeTile(whole, forall.getRegionIterArgs()[0], offsets, sizes, outOffsets, outSizes);
     rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
     SmallVector<OpFoldResult> strides(outOffsets.size(), rewriter.getIndexAttr(1));
-    tensor::ParallelInsertSliceOp::create(rewriter, loc, tiled.getResult(), forall.getRegionIterArgs()[0], outOffsets, outSizes, strides);
+    tensor::ParallelInsertSliceOp::create(rewriter, loc, tiled.getResult(), forall.getRegionIterArgs()[0], outOffsets,
+                                          outSizes, strides);
     rewriter.replaceOp(whole, forall.getResults());
     op = tiled;
     return tiled;
@@ -178,8 +184,9 @@ private:
     SmallVector<Range> domain = whole.getIterationDomain(rewriter);
     SmallVector<OpFoldResult> offsets, sizes, outOffsets, outSizes;
     auto constant = [&](int64_t value) { return arith::ConstantIndexOp::create(rewriter, loc, value).getResult(); };
-    auto loop = scf::ForOp::create(rewriter, loc, constant(0), getValueOrCreateConstantIndexOp(rewriter, loc, domain[dim].size),
-                                   constant(tile), ValueRange{whole.getOut()}, [](OpBuilder &, Location, Value, ValueRange) {});
+    auto loop =
+        scf::ForOp::create(rewriter, loc, constant(0), getValueOrCreateConstantIndexOp(rewriter, loc, domain[dim].size),
+                           constant(tile), ValueRange{whole.getOut()}, [](OpBuilder &, Location, Value, ValueRange) {});
     rewriter.setInsertionPointToStart(loop.getBody());
     for (Range range : domain) {
       offsets.push_back(rewriter.getIndexAttr(0));
@@ -190,7 +197,8 @@ private:
     noteTile(dim, tile);
     TileContractOp tiled = makeTile(whole, loop.getRegionIterArgs()[0], offsets, sizes, outOffsets, outSizes);
     SmallVector<OpFoldResult> strides(outOffsets.size(), rewriter.getIndexAttr(1));
-    Value inserted = tensor::InsertSliceOp::create(rewriter, loc, tiled.getResult(), loop.getRegionIterArgs()[0], outOffsets, outSizes, strides);
+    Value inserted = tensor::InsertSliceOp::create(rewriter, loc, tiled.getResult(), loop.getRegionIterArgs()[0],
+                                                   outOffsets, outSizes, strides);
     scf::YieldOp::create(rewriter, loc, inserted);
     rewriter.replaceOp(whole, loop.getResults());
     op = tiled;

@@ -52,13 +52,14 @@ struct Piece {
 
 class Loops {
 public:
-  Loops(OpBuilder &builder, const Contraction &contraction) : builder(builder), contraction(contraction), loc(contraction.op.getLoc()) {
+  Loops(OpBuilder &builder, const Contraction &contraction)
+      : builder(builder), contraction(contraction), loc(contraction.op.getLoc()) {
     TileContractOp op = contraction.op;
     tile.base.resize(op.getNumLoops());
     tile.rows.assign(op.getNumLoops(), 1);
     tile.lanes.resize(1);
-    // Plain loops outside; then the vector dim, so that a panel of the factor with that dim stays in the cache while the
-    // rows pass by; then the rows. Plain loops that a packed factor does not move with stay inside its panel.
+    // Plain loops outside; then the vector dim, so that a panel of the factor with that dim stays in the cache while
+    // the rows pass by; then the rows. Plain loops that a packed factor does not move with stay inside its panel.
     auto isRow = [&](unsigned dim) {
       if (op.getRegisterTile(dim) > 1)
         return true;
@@ -227,8 +228,9 @@ class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {
         auto [source, position] = op.getExtentSource(dim);
         auto type = cast<MemRefType>(source.getType());
         contraction.extents.push_back(
-            type.isDynamicDim(position) ? OpFoldResult(builder.createOrFold<memref::DimOp>(op.getLoc(), source, position))
-                                        : OpFoldResult(builder.getIndexAttr(type.getDimSize(position))));
+            type.isDynamicDim(position)
+                ? OpFoldResult(builder.createOrFold<memref::DimOp>(op.getLoc(), source, position))
+                : OpFoldResult(builder.getIndexAttr(type.getDimSize(position))));
       }
       for (OpFoldResult &extent : contraction.extents)
         if (auto fixed = getConstantIntValue(extent))

@@ -28,8 +28,8 @@ struct MicroTile {
   llvm::SmallVector<int64_t> rows;
   /// The vectors along the vector dim; a single lane where there is none.
   llvm::SmallVector<Lanes> lanes;
-  /// Per factor: the scratch memory that holds the panel of these lanes, indexed by `Contraction::panelDims` and then by the
-  /// offset along the vector dim; null where the factor is read in place.
+  /// Per factor: the scratch memory that holds the panel of these lanes, indexed by `Contraction::panelDims` and then
+  /// by the offset along the vector dim; null where the factor is read in place.
   mlir::Value panels[2];
 };
 

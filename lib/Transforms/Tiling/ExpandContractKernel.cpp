@@ -199,8 +199,9 @@ private:
     Value end = getValueOrCreateConstantIndexOp(builder, loc, extent), mainEnd = end;
     std::optional<int64_t> fixed = getConstantIntValue(extent);
     if (lanes)
-      mainEnd = fixed ? constant(*fixed / step * step)
-                      : arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, end, constant(step)));
+      mainEnd =
+          fixed ? constant(*fixed / step * step)
+                : arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, end, constant(step)));
     auto loop = [&](Value from, Value to, function_ref<SmallVector<Value>(Value, SmallVector<Value>)> body) {
       auto op = scf::ForOp::create(builder, loc, from, to, constant(step), sums,
                                    [](OpBuilder &, Location, Value, ValueRange) {});
@@ -213,7 +214,8 @@ private:
       sums = SmallVector<Value>(op.getResults());
     };
     if (!lanes || !fixed || *fixed >= step)
-      loop(constant(0), mainEnd, [&](Value, SmallVector<Value> values) { return emitLoops(depth + 1, std::move(values)); });
+      loop(constant(0), mainEnd,
+           [&](Value, SmallVector<Value> values) { return emitLoops(depth + 1, std::move(values)); });
     if (!lanes || (fixed && *fixed % step == 0))
       return sums;
     // The last lanes of a dot: at most one pass.
@@ -230,8 +232,8 @@ private:
   struct Item {
     unsigned sum;
     unsigned lane;
-    Key left, right;         ///< the places' offsets
-    Key leftRow, rightRow;   ///< the same of the row's first lane
+    Key left, right;       ///< the places' offsets
+    Key leftRow, rightRow; ///< the same of the row's first lane
   };
 
   using Group = std::vector<Item>;
@@ -244,9 +246,12 @@ private:
       groups.emplace_back();
       for (auto [rowNumber, row] : llvm::enumerate(rows))
         for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
-          Item item{static_cast<unsigned>(rowNumber * tile.lanes.size() + laneNumber), static_cast<unsigned>(laneNumber),
-                    getOffsets(0, row, tap, lanes.offset), getOffsets(1, row, tap, lanes.offset),
-                    getOffsets(0, row, tap, 0), getOffsets(1, row, tap, 0)};
+          Item item{static_cast<unsigned>(rowNumber * tile.lanes.size() + laneNumber),
+                    static_cast<unsigned>(laneNumber),
+                    getOffsets(0, row, tap, lanes.offset),
+                    getOffsets(1, row, tap, lanes.offset),
+                    getOffsets(0, row, tap, 0),
+                    getOffsets(1, row, tap, 0)};
           groups.back().push_back(std::move(item));
         }
     }
@@ -328,7 +333,8 @@ private:
       return entry->second = value;
     }
     if (alongLanes)
-      value = extend(loadVector(builder, loc, memref, indices, steps, width, contraction.isDot() ? dotCount : lanes.count));
+      value =
+          extend(loadVector(builder, loc, memref, indices, steps, width, contraction.isDot() ? dotCount : lanes.count));
     else
       value = splat(builder, loc, extend(memref::LoadOp::create(builder, loc, memref, indices)), width);
     if (alongLanes && contraction.isDot() && dotCount && !isContiguous(memref, steps))
@@ -370,8 +376,8 @@ private:
           auto [entry, isNew] =
               extras.try_emplace({number, offsets, alongLanes ? laneNumber : static_cast<unsigned>(width)}, Value());
           if (isNew)
-            entry->second = loadVector(builder, loc, op->getOperand(number), getIndices(bases[number], offsets), steps, width,
-                                       alongLanes ? lanes.count : OpFoldResult());
+            entry->second = loadVector(builder, loc, op->getOperand(number), getIndices(bases[number], offsets), steps,
+                                       width, alongLanes ? lanes.count : OpFoldResult());
           mapping.map(body.getArgument(number - 1), entry->second);
         }
         Value result = cloneOnLanes(body, mapping, width);
@@ -393,7 +399,8 @@ private:
       }
       if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
         auto type = VectorType::get({width}, constant.getType());
-        mapping.map(constant.getResult(), arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
+        mapping.map(constant.getResult(),
+                    arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
         continue;
       }
       SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);
@@ -417,7 +424,8 @@ private:
           lanes[index].push_back(result);
       }
       for (auto [index, result] : llvm::enumerate(inner.getResults()))
-        mapping.map(result, vector::FromElementsOp::create(builder, loc, VectorType::get({width}, result.getType()), lanes[index]));
+        mapping.map(result, vector::FromElementsOp::create(builder, loc, VectorType::get({width}, result.getType()),
+                                                           lanes[index]));
     }
     return get(cast<YieldOp>(body.getTerminator()).getValues()[0]);
   }

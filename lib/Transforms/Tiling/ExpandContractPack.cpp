@@ -39,7 +39,8 @@ public:
 
 private:
   /// A factor whose last dims are just its reduction dims, whole and contiguous (the filter of a convolution), is one
-  /// long row per lane: rows and panel are seen with one reduction dim, whatever their number. Returns false where it isn't.
+  /// long row per lane: rows and panel are seen with one reduction dim, whatever their number. Returns false where it
+  /// isn't.
   bool flatten() {
     ArrayRef<unsigned> dims = contraction.panelDims[factor];
     const auto &rows = contraction.coefficients[factor];
@@ -83,8 +84,8 @@ private:
   /// Blocks need vectors of one width, whose lanes all exist.
   bool canTranspose(unsigned dim) {
     SmallVector<int64_t> steps = getSteps(dim);
-    return isContiguous(source, steps) && llvm::isPowerOf2_64(contraction.width) && !getElementTypeOrSelf(source).isInteger(1) &&
-           llvm::all_of(tile.lanes, [&](const Lanes &lanes) {
+    return isContiguous(source, steps) && llvm::isPowerOf2_64(contraction.width) &&
+           !getElementTypeOrSelf(source).isInteger(1) && llvm::all_of(tile.lanes, [&](const Lanes &lanes) {
              return lanes.width == contraction.width && (!lanes.count || getConstantIntValue(lanes.count));
            });
   }
@@ -167,7 +168,8 @@ private:
   void emitRow() {
     for (const Lanes &lanes : tile.lanes) {
       emitPrefetch(lanes);
-      Value row = loadVector(builder, loc, source, getSource(lanes.offset), getSteps(contraction.vectorDim), lanes.width, lanes.count);
+      Value row = loadVector(builder, loc, source, getSource(lanes.offset), getSteps(contraction.vectorDim),
+                             lanes.width, lanes.count);
       storeVector(builder, loc, row, panel, getTarget(lanes.offset, 0), getPanelSteps());
     }
   }
@@ -217,6 +219,7 @@ private:
 
 } // namespace
 
-void contract::emitPack(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor, Value panel) {
+void contract::emitPack(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor,
+                        Value panel) {
   Packer(builder, contraction, tile, factor, panel).run();
 }

@@ -6,7 +6,9 @@
 
 using namespace mlir;
 
-Type tenon::getLaneType(Type element, int64_t lanes) { return lanes == 1 ? element : VectorType::get({lanes}, element); }
+Type tenon::getLaneType(Type element, int64_t lanes) {
+  return lanes == 1 ? element : VectorType::get({lanes}, element);
+}
 
 Value tenon::splat(OpBuilder &builder, Location loc, Value value, int64_t lanes) {
   if (lanes == 1 || isa<VectorType>(value.getType()))
@@ -22,8 +24,8 @@ static bool lastStrideIsOne(Value memref) {
 }
 
 bool tenon::isContiguous(Value memref, ArrayRef<int64_t> steps) {
-  return !steps.empty() && steps.back() == 1 && llvm::all_of(steps.drop_back(), [](int64_t step) { return step == 0; }) &&
-         lastStrideIsOne(memref);
+  return !steps.empty() && steps.back() == 1 &&
+         llvm::all_of(steps.drop_back(), [](int64_t step) { return step == 0; }) && lastStrideIsOne(memref);
 }
 
 /// The same memory with its i1 elements seen as the bytes they are. Both types have one descriptor in LLVM.
@@ -39,7 +41,8 @@ static Value viewBytes(OpBuilder &builder, Location loc, Value memref) {
 static Value makeMask(OpBuilder &builder, Location loc, OpFoldResult count, int64_t lanes) {
   auto type = VectorType::get({lanes}, builder.getI1Type());
   if (auto constant = getConstantIntValue(count))
-    return vector::ConstantMaskOp::create(builder, loc, type, ArrayRef<int64_t>{std::clamp<int64_t>(*constant, 0, lanes)});
+    return vector::ConstantMaskOp::create(builder, loc, type,
+                                          ArrayRef<int64_t>{std::clamp<int64_t>(*constant, 0, lanes)});
   return vector::CreateMaskOp::create(builder, loc, type, cast<Value>(count));
 }
 
@@ -53,12 +56,14 @@ static Value shift(OpBuilder &builder, Location loc, Value index, int64_t by) {
 static OpFoldResult scaleCount(OpBuilder &builder, Location loc, OpFoldResult count, int64_t factor, int64_t offset) {
   if (auto constant = getConstantIntValue(count))
     return builder.getIndexAttr(*constant * factor + offset);
-  Value scaled = arith::MulIOp::create(builder, loc, cast<Value>(count), arith::ConstantIndexOp::create(builder, loc, factor));
+  Value scaled =
+      arith::MulIOp::create(builder, loc, cast<Value>(count), arith::ConstantIndexOp::create(builder, loc, factor));
   return shift(builder, loc, scaled, offset);
 }
 
 /// Neighbouring elements of a memref without i1.
-static Value loadNeighbours(OpBuilder &builder, Location loc, Value memref, ValueRange indices, int64_t lanes, OpFoldResult count) {
+static Value loadNeighbours(OpBuilder &builder, Location loc, Value memref, ValueRange indices, int64_t lanes,
+                            OpFoldResult count) {
   auto type = VectorType::get({lanes}, cast<MemRefType>(memref.getType()).getElementType());
   auto constant = count ? getConstantIntValue(count) : std::optional<int64_t>(lanes);
   if (constant && *constant >= lanes)
@@ -69,8 +74,8 @@ static Value loadNeighbours(OpBuilder &builder, Location loc, Value memref, Valu
   return vector::MaskedLoadOp::create(builder, loc, type, memref, indices, makeMask(builder, loc, count, lanes), zero);
 }
 
-Value tenon::loadVector(OpBuilder &builder, Location loc, Value memref, ValueRange indices, ArrayRef<int64_t> steps, int64_t lanes,
-                        OpFoldResult count) {
+Value tenon::loadVector(OpBuilder &builder, Location loc, Value memref, ValueRange indices, ArrayRef<int64_t> steps,
+                        int64_t lanes, OpFoldResult count) {
   auto type = cast<MemRefType>(memref.getType());
   if (lanes == 1)
     return memref::LoadOp::create(builder, loc, memref, indices);
@@ -113,23 +118,26 @@ Value tenon::loadVector(OpBuilder &builder, Location loc, Value memref, ValueRan
       continue;
     }
     SmallVector<Value> place(indices);
-    Value number = constant ? Value() : arith::MinSIOp::create(builder, loc, arith::ConstantIndexOp::create(builder, loc, lane), last);
+    Value number = constant
+                       ? Value()
+                       : arith::MinSIOp::create(builder, loc, arith::ConstantIndexOp::create(builder, loc, lane), last);
     for (auto [index, step] : llvm::zip(place, steps)) {
       if (step == 0)
         continue;
       if (constant)
         index = shift(builder, loc, index, lane * step);
       else
-        index = arith::AddIOp::create(builder, loc, index,
-                                      arith::MulIOp::create(builder, loc, number, arith::ConstantIndexOp::create(builder, loc, step)));
+        index = arith::AddIOp::create(
+            builder, loc, index,
+            arith::MulIOp::create(builder, loc, number, arith::ConstantIndexOp::create(builder, loc, step)));
     }
     elements.push_back(memref::LoadOp::create(builder, loc, memref, place));
   }
   return vector::FromElementsOp::create(builder, loc, VectorType::get({lanes}, type.getElementType()), elements);
 }
 
-void tenon::storeVector(OpBuilder &builder, Location loc, Value vector, Value memref, ValueRange indices, ArrayRef<int64_t> steps,
-                        OpFoldResult count) {
+void tenon::storeVector(OpBuilder &builder, Location loc, Value vector, Value memref, ValueRange indices,
+                        ArrayRef<int64_t> steps, OpFoldResult count) {
   auto type = dyn_cast<VectorType>(vector.getType());
   if (!type) {
     memref::StoreOp::create(builder, loc, vector, memref, indices);

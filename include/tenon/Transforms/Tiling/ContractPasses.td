@@ -36,12 +36,13 @@ def TileContract : Pass<"tenon-tile-contract", "::mlir::ModuleOp"> {
     In kernel functions whose schedule has the algorithm `contract`: one `scf.forall` over the parallel tiles, `scf.for`
     over the cache tiles in their order, and inside a `tenon.tile_contract` that carries the register tile, the
     vector dim and what is known of its tails. Reduction dims are never split here: the accumulators live in registers.
+    The example has `parallel = [128, 48, 0]`.
 
     Before:
     ```mlir
     %0 = tenon.tile_contract [...] lhs(%a : tensor<256x64xf32>) rhs(%b : tensor<64x96xf32>) outs(%o : tensor<256x96xf32>) ...
     ```
-    After, with `parallel = [128, 48, 0]`:
+    After:
     ```mlir
     %0 = scf.forall (%i, %j) = (0, 0) to (256, 96) step (128, 48) shared_outs(%out = %o) -> (tensor<256x96xf32>) {
       ...

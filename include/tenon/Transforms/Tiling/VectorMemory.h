@@ -1,7 +1,8 @@
 //===- VectorMemory.h - lanes from and to memory ---------------------------------===//
 //
 // The one way in which expansion passes load and store vectors. Knows that i1 tensors keep one byte per element (a
-// plain vector.load of i1 reads packed bits), that rows may be strided, and that nothing past `count` lanes may be touched.
+// plain vector.load of i1 reads packed bits), that rows may be strided, and that nothing past `count` lanes may be
+// touched.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
