@@ -63,7 +63,6 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
     linalg::ControlDropUnitDims control;
     linalg::populateFoldUnitExtentDimsPatterns(unit, control);
     linalg::populateFoldUnitExtentDimsCanonicalizationPatterns(unit, control);
-    tensor::populateReassociativeReshapeFoldingPatterns(unit);
     unitPatterns = std::move(unit);
 
     RewritePatternSet merge(context);
@@ -98,13 +97,17 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
       if (function.isExternal() || function->hasAttr(kKernelAttr))
         continue;
       shareDims(function);
+      // No set of patterns should go in circles; if one does, the program is still right where it was stopped.
+      int64_t ops = 0;
+      function.walk([&](Operation *) { ++ops; });
+      auto config = GreedyRewriteConfig().setMaxNumRewrites(10000 + 200 * ops);
       for (const FrozenRewritePatternSet *patterns : {&dimPatterns, &unitPatterns, &mergePatterns}) {
-        (void)applyPatternsGreedily(function, *patterns);
+        (void)applyPatternsGreedily(function, *patterns, config);
         DominanceInfo dominance(function);
         eliminateCommonSubExpressions(rewriter, dominance, function);
       }
       // Common subexpressions make new single uses.
-      (void)applyPatternsGreedily(function, mergePatterns);
+      (void)applyPatternsGreedily(function, mergePatterns, config);
     }
   }
 

@@ -104,3 +104,21 @@ func.func @reshape(%a: tensor<12x8xf32>, %b: tensor<8x6xf32>, %bias: tensor<6xf3
   } -> tensor<3x4x6xf32>
   return %r : tensor<3x4x6xf32>
 }
+
+// A slice of one element (two sets of patterns could turn it round and round).
+// CHECK-LABEL: func.func @slice_of_one
+//       CHECK:   tensor.extract_slice
+func.func @slice_of_one(%a: tensor<3xf32>) -> tensor<1xf32> {
+  %0 = tensor.extract_slice %a[2] [1] [1] : tensor<3xf32> to tensor<1xf32>
+  return %0 : tensor<1xf32>
+}
+
+// -----
+
+// A slice that nothing follows: dropping its unit dim comes to an end.
+// CHECK-LABEL: func.func @unit_slice
+//       CHECK:   tensor.extract_slice {{.*}} to tensor<64x56x56xf32>
+func.func @unit_slice(%x: tensor<1x64x112x112xf32>) -> tensor<1x64x56x56xf32> {
+  %y = tensor.extract_slice %x[0, 0, 0, 0] [1, 64, 56, 56] [1, 1, 2, 2] : tensor<1x64x112x112xf32> to tensor<1x64x56x56xf32>
+  return %y : tensor<1x64x56x56xf32>
+}
