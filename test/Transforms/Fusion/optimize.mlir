@@ -113,8 +113,6 @@ func.func @slice_of_one(%a: tensor<3xf32>) -> tensor<1xf32> {
   return %0 : tensor<1xf32>
 }
 
-// -----
-
 // A slice that nothing follows: dropping its unit dim comes to an end.
 // CHECK-LABEL: func.func @unit_slice
 //       CHECK:   tensor.extract_slice {{.*}} to tensor<64x56x56xf32>
