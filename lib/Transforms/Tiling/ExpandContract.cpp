@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "ExpandContract.h"
 #include "tenon/Transforms/Passes.h"
+#include "tenon/Transforms/Tiling/VectorMemory.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -213,6 +214,50 @@ private:
   Value panels[2];
 };
 
+/// Packing pays by its rows. Where their number is not known before run time, and the factor can be read in place as
+/// well, both are made.
+void expand(OpBuilder &builder, const Contraction &contraction) {
+  // Below this many rows a panel is not read often enough.
+  constexpr int64_t kRowsThatPay = 16;
+  TileContractOp op = contraction.op;
+  Location loc = op.getLoc();
+  Value rows;
+  bool contiguous = contraction.vectorDim >= 0;
+  for (int64_t factor : op.getPack()) {
+    SmallVector<int64_t> steps;
+    for (ArrayRef<int64_t> coefficients : contraction.coefficients[factor])
+      steps.push_back(contiguous ? coefficients[contraction.vectorDim] : 0);
+    contiguous &= isContiguous(op->getOperand(factor), steps);
+    bool known = true;
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+      if (!op.isReduction(dim) && !op.getMaps()[factor].isFunctionOfDim(dim))
+        known &= getConstantIntValue(contraction.extents[dim]).has_value();
+    if (known)
+      continue;
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+      if (!op.isReduction(dim) && !op.getMaps()[factor].isFunctionOfDim(dim)) {
+        Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+        rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
+      }
+  }
+  if (!rows || !contiguous) {
+    Loops loops(builder, contraction);
+    loops.makePanels();
+    loops.emit();
+    return;
+  }
+  Value many = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, rows,
+                                     arith::ConstantIndexOp::create(builder, loc, kRowsThatPay));
+  auto branch = scf::IfOp::create(builder, loc, many, /*withElseRegion=*/true);
+  for (bool packed : {true, false}) {
+    OpBuilder inside = OpBuilder::atBlockBegin(packed ? branch.thenBlock() : branch.elseBlock());
+    Loops loops(inside, contraction);
+    if (packed)
+      loops.makePanels();
+    loops.emit();
+  }
+}
+
 class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {
   void runOnOperation() override {
     SmallVector<TileContractOp> ops;
@@ -235,9 +280,7 @@ class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {
       for (OpFoldResult &extent : contraction.extents)
         if (auto fixed = getConstantIntValue(extent))
           extent = builder.getIndexAttr(*fixed);
-      Loops loops(builder, contraction);
-      loops.makePanels();
-      loops.emit();
+      expand(builder, contraction);
       op.erase();
     }
   }
