@@ -341,7 +341,8 @@ private:
         return;
       int64_t pieces = std::ceil(wanted / units);
       int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
-      tile = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], tile)), step);
+      if (known[dim])
+        tile = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], tile)), step);
       if (known[dim] && tile * 4 >= extents[dim] * 3) // no unit for a few rows
         return;
       tiles[dim] = tile;
