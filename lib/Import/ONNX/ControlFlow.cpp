@@ -205,19 +205,21 @@ LogicalResult loopNode(Node &n) {
           }
       }
       rows.assign(results->begin() + 1 + state, results->end());
-      for (const V &r : rows)
-        for (OpFoldResult d : r->dims)
-          if (!definedOutside(d, draft))
+      for (auto [i, r] : llvm::enumerate(rows)) {
+        auto copy = std::make_shared<Val>();
+        copy->dtype = r->dtype;
+        copy->dims = r->dims;
+        const proto::ValueInfo &declared = body->outputs[1 + state + i];
+        for (auto [k, d] : llvm::enumerate(copy->dims)) {
+          if (definedOutside(d, draft))
+            continue;
+          if (k >= declared.dims.size() || declared.dims[k].value < 0)
             return n.fail("a scan output whose size differs from step to step is not supported");
+          d = n.idx(declared.dims[k].value);
+        }
+        r = copy;
+      }
     }
-    SmallVector<V> shapes;
-    for (V &r : rows) { // outlive the draft: only dims and element type are used
-      auto copy = std::make_shared<Val>();
-      copy->dtype = r->dtype;
-      copy->dims = r->dims;
-      shapes.push_back(copy);
-    }
-    rows = shapes;
     draft.erase();
     if (!changed)
       break;
@@ -271,7 +273,13 @@ LogicalResult loopNode(Node &n) {
       next.push_back(t);
     }
     for (unsigned i = 0; i < scans; ++i)
-      next.push_back(insertRow(n, after->getArgument(2 + state + i), (*results)[1 + state + i], after->getArgument(0)));
+{
+      V row = (*results)[1 + state + i];
+      for (auto [have, want] : llvm::zip(row->dims, rows[i]->dims))
+        n.checkEqual(have, want, "a scan output differs in size from step to step");
+      row = n.refine(row, rows[i]->dims);
+      next.push_back(insertRow(n, after->getArgument(2 + state + i), row, after->getArgument(0)));
+    }
     scf::YieldOp::create(n.b, next);
   }
   for (auto [i, c] : llvm::enumerate(carried)) {
@@ -285,7 +293,6 @@ LogicalResult loopNode(Node &n) {
   for (unsigned i = 0; i < scans; ++i) {
     V all = n.value(rows[i]->dtype, loop.getResult(2 + state + i), rowDims[i]);
     // The steps that were run.
-    APInt always;
     OpFoldResult steps = loop.getResult(0);
     if (failed(n.out(state + i, n.sliceAxis(all, 0, n.idx(0), steps))))
       return failure();

@@ -247,14 +247,14 @@ LogicalResult maxUnpool(Node &n) {
   for (int64_t i = 0; i < spatial; ++i)
     dims.push_back(n.add(n.mul(n.sub(x->dims[2 + i], n.idx(1)), n.idx(w.strides[i])),
                          n.idx(w.kernel[i] - w.pads[i] - w.pads[spatial + i])));
-  Dims inferred = dims;
+  // Indices are positions in the flattened inferred output; a larger output_shape has it in its first corner.
+  std::optional<Dims> larger;
   if (n.has(2)) {
     FailureOr<Dims> given = n.toIndices(n.in(2));
     if (failed(given) || given->size() != dims.size())
       return n.fail("expected an output shape of " + Twine(dims.size()) + " dims");
-    dims = *given;
+    larger = *given;
   }
-  // Indices are positions in the flattened inferred output.
   OpFoldResult total = n.product(dims), count = n.product(x->dims);
   V values = n.reshape(x, {count}), where = n.reshape(at, {count});
   V empty = n.fill(x->dtype, {total}, 0);
@@ -267,7 +267,15 @@ LogicalResult maxUnpool(Node &n) {
     Value e = tensor::ExtractOp::create(n.b, v, i);
     return SmallVector<Value>{tensor::InsertOp::create(n.b, e, carried[0], ValueRange{to})};
   });
-  return n.out(n.reshape(n.value(x->dtype, r[0], {total}), dims));
+  V y = n.reshape(n.value(x->dtype, r[0], {total}), dims);
+  if (!larger)
+    return n.out(y);
+  Dims low(dims.size(), n.idx(0)), high;
+  for (auto [want, have] : llvm::zip(*larger, dims)) {
+    high.push_back(n.sub(want, have));
+    n.check(n.cmp(arith::CmpIPredicate::sge, high.back(), n.idx(0)), "the output shape is smaller than the inferred one");
+  }
+  return n.out(n.refine(n.pad(y, low, high, 0), *larger));
 }
 
 } // namespace

@@ -142,8 +142,6 @@ LogicalResult mod(Node &n) {
   bool fmod = n.attrInt("fmod", 0);
   if (failed(checkDivisor(n, y)))
     return failure();
-  if (isFloatDType(x->dtype) && !fmod)
-    return n.fail("floats need fmod = 1");
   return binaryNode(n, fmod ? Fn2([](Scalar &s, Value x, Value y) { return s.rem(x, y); })
                             : Fn2([](Scalar &s, Value x, Value y) {
                                 Value r = s.rem(x, y);

@@ -237,7 +237,8 @@ V Emitter::slice(const V &x, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResu
       return linear;
     });
   }
-  if (llvm::any_of(sizes, [](OpFoldResult d) { return getConstantIntValue(d) == 0; }))
+  if (llvm::is_contained(x->shape(), 0) ||
+      llvm::any_of(sizes, [](OpFoldResult d) { return getConstantIntValue(d) == 0; }))
     return value(x->dtype, empty(x->dtype, sizes), sizes);
   SmallVector<OpFoldResult> steps, starts(offsets);
   for (int64_t s : strides)

@@ -40,14 +40,26 @@ LogicalResult bitCast(Node &n) {
   Type to = elementType(n.b.getContext(), dtype), from = n.type(x->dtype);
   if (!to)
     return n.fail("element type " + dtypeName(dtype) + " is not supported");
+  if (x->dtype == proto::Bool && to.isInteger(8)) // a boolean takes a byte
+    return n.out(n.cast(x, dtype));
+  if (dtype == proto::Bool && from.isInteger(8))
+    return n.out(n.cast(x, dtype));
   if (to.getIntOrFloatBitWidth() != from.getIntOrFloatBitWidth())
     return n.fail("expected element types of one width, but got " + dtypeName(x->dtype) + " and " + dtypeName(dtype));
   if (to == from) {
     V v = n.value(dtype, n.tensor(x), x->dims);
     return n.out(v);
   }
-  Value t = tensor::BitcastOp::create(n.b, n.tensorType(dtype, x->dims), n.tensor(x));
-  return n.out(n.value(dtype, t, x->dims));
+  // Outside `elementwise`, which would widen narrow floats first.
+  Value in = n.tensor(x), init = n.empty(dtype, x->dims);
+  AffineMap map = n.b.getMultiDimIdentityMap(x->rank());
+  SmallVector<utils::IteratorType> loops(x->rank(), utils::IteratorType::parallel);
+  auto op = linalg::GenericOp::create(n.b, TypeRange{init.getType()}, ValueRange{in}, ValueRange{init},
+                                      ArrayRef<AffineMap>{map, map}, loops,
+                                      [&](OpBuilder &b, Location loc, ValueRange args) {
+                                        linalg::YieldOp::create(b, loc, arith::BitcastOp::create(b, loc, to, args[0]).getResult());
+                                      });
+  return n.out(n.value(dtype, op.getResult(0), x->dims));
 }
 
 LogicalResult centerCropPad(Node &n) {

@@ -111,6 +111,9 @@ public:
   std::map<std::pair<std::string, std::string>, std::map<int64_t, Handler>> ops;
 };
 
+/// Number of leading inputs that must be there, by the operator's schema.
+unsigned requiredInputs(llvm::StringRef name, int64_t version);
+
 void registerElementWise(Registry &);
 void registerMovement(Registry &);
 void registerShape(Registry &);

@@ -120,6 +120,12 @@ void Importer::node(const proto::Node &p) {
     if (!callFunction(*function->second, n))
       return poison();
   } else {
+    unsigned required = requiredInputs(p.opType, version);
+    for (unsigned i = 0; i < required; ++i)
+      if (!n.has(i)) {
+        report(label + ": expected at least " + Twine(required) + " inputs, but input " + Twine(i) + " is missing");
+        return poison();
+      }
     size_t before = errors.size();
     if (failed((*handler)(n))) {
       if (errors.size() == before)

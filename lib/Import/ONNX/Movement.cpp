@@ -459,7 +459,7 @@ static LogicalResult spaceToDepth(Node &n) {
     return n.fail("the spatial dims do not divide into blocks");
   OpFoldResult block = n.idx(size), h = n.floordiv(x->dims[2], block), w = n.floordiv(x->dims[3], block);
   V r = n.reshape(x, {x->dims[0], x->dims[1], h, block, w, block});
-  r = n.transpose(r, {0, 3, 5, 1, 2, 4});
+  r = n.transpose(r, n.attrString("mode", "DCR") == "CRD" ? Ints{0, 1, 3, 5, 2, 4} : Ints{0, 3, 5, 1, 2, 4});
   return n.out(n.reshape(r, {x->dims[0], n.mul(x->dims[1], n.idx(size * size)), h, w}));
 }
 

@@ -63,6 +63,8 @@ V resizeAxis(Node &n, const V &x, int64_t axis, OpFoldResult size, Value scale, 
     Type f32 = s.b.getF32Type(), index = s.b.getIndexType();
     Value o = linalg::IndexOp::create(s.b, axis);
     Value of = s.fromIndex(o, f32), in = s.fromIndex(inSize, f32), out = s.fromIndex(outSize, f32);
+    // ONNX takes the unrounded length, except where it says otherwise.
+    Value length = s.mul(scale, in);
     Value half = s.constant(f32, 0.5), one = s.constant(f32, 1), zero = s.constant(f32, 0), coordinate;
     auto halfPixel = [&] { return s.sub(s.div(s.add(of, half), scale), half); };
     switch (set.coordinates) {
@@ -75,18 +77,18 @@ V resizeAxis(Node &n, const V &x, int64_t axis, OpFoldResult size, Value scale, 
       break;
     }
     case ResizeCoordinates::pytorch_half_pixel:
-      coordinate = s.select(s.gt(out, one), halfPixel(), zero);
+      coordinate = s.select(s.gt(length, one), halfPixel(), zero);
       break;
     case ResizeCoordinates::align_corners:
-      coordinate = s.select(s.gt(out, one), s.div(s.mul(of, s.sub(in, one)), s.sub(out, one)), zero);
+      coordinate = s.select(s.ne(length, one), s.div(s.mul(of, s.sub(in, one)), s.sub(length, one)), zero);
       break;
     case ResizeCoordinates::asymmetric:
       coordinate = s.div(of, scale);
       break;
     case ResizeCoordinates::crop_and_resize: {
       Value last = s.sub(in, one), span = s.sub(roiEnd, roiStart);
-      coordinate = s.select(s.gt(out, one),
-                            s.add(s.mul(roiStart, last), s.div(s.mul(of, s.mul(span, last)), s.sub(out, one))),
+      coordinate = s.select(s.ne(length, one),
+                            s.add(s.mul(roiStart, last), s.div(s.mul(of, s.mul(span, last)), s.sub(length, one))),
                             s.mul(s.mul(half, s.add(roiStart, roiEnd)), last));
       break;
     }
