@@ -292,6 +292,8 @@ struct Parser {
             return n == 1 ? num(r, w, dim.value) : n == 2 ? str(r, w, dim.param) : r.skip(w);
           }))
         return false;
+      if (dim.param == "?") // what some exporters write for "unknown", for several dims that differ
+        dim.param = StringRef();
       v.dims.push_back(dim);
       return true;
     });
