@@ -1,7 +1,8 @@
 //===- Pool.cpp - tenon.pool as linalg --------------------------------------------------===//
 //
-// Windows of few taps are an element-wise op over shifted (and strided) slices of the padded input. Windows that cover the input are
-// plain reductions. The rest are reductions over a window, whose sizes an operand without data carries.
+// Windows of few taps are an element-wise op over shifted (and strided) slices of the padded input; larger ones are that along one
+// dim after the other. Windows that cover the input are plain reductions. The rest are reductions over a window, whose sizes
+// an operand without data carries.
 //
 //===----------------------------------------------------------------------===//
 #include "Common.h"
@@ -34,7 +35,9 @@ private:
   /// What an element contributes, and how contributions combine.
   Value contribution(OpBuilder &b, Location loc, Value scalar);
   Value combine(OpBuilder &b, Location loc, Value sum, Value scalar);
-  Value unrolled(Value padded);
+  /// The windows along `dims`; the input is still as long as it was along the others.
+  Value unrolled(Value padded, ArrayRef<int64_t> dims);
+  Value separable(Value padded);
   Value windowed(Value padded);
   Value reduced();
   Value finish(Value sums);
@@ -50,6 +53,7 @@ private:
   PoolKind kind;
   Type element, sumType;
   Sizes sizes;
+  int64_t firstDim = 0; ///< the spatial dim whose taps see elements of the input; others see sums
 };
 
 TypedAttr PoolLowering::lowest() {
@@ -98,33 +102,49 @@ Value PoolLowering::padInput() {
   return build.window(op.getInput(), low, high, padding);
 }
 
-Value PoolLowering::unrolled(Value padded) {
+Value PoolLowering::unrolled(Value padded, ArrayRef<int64_t> dims) {
+  Sizes result = build.sizesOf(padded), offsets(n + 2, build.index(0));
+  SmallVector<int64_t> strides(n + 2, 1), kernel, tap(dims.size(), 0);
+  for (int64_t i : dims) {
+    result[i + 2] = sizes[i + 2];
+    strides[i + 2] = op.getStrides()[i];
+    kernel.push_back(op.getKernel()[i]);
+  }
   SmallVector<Value> slices;
-  SmallVector<int64_t> tap(n, 0), strides{1, 1};
-  llvm::append_range(strides, op.getStrides());
   for (bool more = true; more;) {
-    Sizes offsets{build.index(0), build.index(0)};
-    for (int64_t i = 0; i < n; ++i)
-      offsets.push_back(build.index(tap[i] * op.getDilations()[i]));
-    slices.push_back(build.slice(padded, offsets, sizes, strides));
+    for (auto [i, k] : llvm::zip(dims, tap))
+      offsets[i + 2] = build.index(k * op.getDilations()[i]);
+    slices.push_back(build.slice(padded, offsets, result, strides));
     more = false;
-    for (int64_t i = n - 1; i >= 0 && !more; --i) {
-      more = ++tap[i] < op.getKernel()[i];
+    for (int64_t j = dims.size() - 1; j >= 0 && !more; --j) {
+      more = ++tap[j] < kernel[j];
       if (!more)
-        tap[i] = 0;
+        tap[j] = 0;
     }
   }
+  bool partial = cast<ShapedType>(padded.getType()).getElementType() == sumType && dims.front() != firstDim;
+  auto contribute = [&](OpBuilder &b, Location loc, Value scalar) { return partial ? scalar : contribution(b, loc, scalar); };
   SmallVector<AffineMap> maps(slices.size(), rewriter.getMultiDimIdentityMap(n + 2));
-  return build.elementwise(sizes, sumType, slices, maps, [&](OpBuilder &b, Location loc, ValueRange args) {
-    Value sum = contribution(b, loc, args[0]);
+  return build.elementwise(result, sumType, slices, maps, [&](OpBuilder &b, Location loc, ValueRange args) {
+    Value sum = contribute(b, loc, args[0]);
     for (Value arg : args.drop_front())
-      sum = combine(b, loc, sum, contribution(b, loc, arg));
+      sum = combine(b, loc, sum, contribute(b, loc, arg));
     return sum;
   });
 }
 
+/// One dim after the other.
+Value PoolLowering::separable(Value padded) {
+  for (int64_t i = n - 1; i >= 0; --i)
+    padded = unrolled(padded, {i});
+  return padded;
+}
+
 /// A reduction over loops k of the input at o * stride + k * dilation.
 Value PoolLowering::windowed(Value padded) {
+  if (kind != PoolKind::max) // powers once, not once per window
+    padded = build.elementwise(build.sizesOf(padded), sumType, padded, rewriter.getMultiDimIdentityMap(n + 2),
+                               [&](OpBuilder &b, Location loc, ValueRange args) { return contribution(b, loc, args[0]); });
   SmallVector<AffineExpr> in, taps, out;
   SmallVector<OpFoldResult> kernel;
   SmallVector<utils::IteratorType> iterators(n + 2, utils::IteratorType::parallel);
@@ -141,10 +161,10 @@ Value PoolLowering::windowed(Value padded) {
   Value start = kind == PoolKind::max ? arith::ConstantOp::create(rewriter, op.getLoc(), lowest()).getResult()
                                       : build.constant(sumType, 0);
   Value init = build.filled(sizes, start);
-  return linalg::GenericOp::create(rewriter, op.getLoc(), init.getType(), ValueRange{padded, build.empty(kernel, element)}, init,
+  return linalg::GenericOp::create(rewriter, op.getLoc(), init.getType(), ValueRange{padded, build.empty(kernel, sumType)}, init,
                                    {map(in), map(taps), map(out)}, iterators,
                                    [&](OpBuilder &b, Location loc, ValueRange args) {
-                                     Value sum = combine(b, loc, args[2], contribution(b, loc, args[0]));
+                                     Value sum = combine(b, loc, args[2], args[0]);
                                      linalg::YieldOp::create(b, loc, sum);
                                    })
       .getResult(0);
@@ -312,7 +332,18 @@ LogicalResult PoolLowering::run() {
     whole &= op.getPads()[i] == 0 && op.getPads()[n + i] == 0 && op.getDilations()[i] == 1 &&
              input.getDimSize(i + 2) == op.getKernel()[i];
   }
-  Value sums = whole ? reduced() : taps <= kMaxUnrolledTaps ? unrolled(padInput()) : windowed(padInput());
+  Value sums;
+  bool few = llvm::all_of(op.getKernel(), [](int64_t size) { return size <= kMaxUnrolledTaps; });
+  if (whole) {
+    sums = reduced();
+  } else if (taps <= kMaxUnrolledTaps) {
+    sums = unrolled(padInput(), llvm::to_vector(llvm::seq<int64_t>(0, n)));
+  } else if (few) {
+    firstDim = n - 1;
+    sums = separable(padInput());
+  } else {
+    sums = windowed(padInput());
+  }
   rewriter.replaceOp(op, build.castTo(finish(sums), op.getResult().getType()));
   return success();
 }
