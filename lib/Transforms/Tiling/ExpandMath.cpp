@@ -37,6 +37,8 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
                       &ExpandMath::moveAsIntegers}) {
       SmallVector<Operation *> ops;
       getOperation().walk([&](Operation *op) {
+        if (llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>) || llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>))
+          return; // the host's business
         if (op->getNumRegions() == 0 && (op->getNumResults() == 1 || isa<memref::StoreOp, vector::StoreOp, vector::MaskedStoreOp>(op)))
           ops.push_back(op);
       });

@@ -146,8 +146,13 @@ private:
         bool moves = llvm::any_of(*steps, [](int64_t step) { return step != 0; });
         if (!moves)
           continue;
+        SmallVector<int64_t> single = *steps;
+        if (single.back() == 2)
+          single.back() = 1;
         if (tenon::isContiguous(operand.memref, *steps))
           perVector += operand.output && operand.read ? 2.0 : 1.0;
+        else if (!operand.output && tenon::isContiguous(operand.memref, single)) // every second: two loads and a shuffle
+          perVector += 3.0;
         else
           perVector += (operand.output ? 2.5 : 2.0) * wide;
       }
@@ -155,6 +160,13 @@ private:
         continue;
       double used = extent ? double(*extent) / (llvm::divideCeil(*extent, wide) * wide) : 0.9;
       double perElement = perVector / (wide * used);
+      if (reduction) { // folding the lanes at the end, spread over what is folded
+        double folded = 1.0;
+        for (unsigned other = 0; other < loops; ++other)
+          if (iterators[other] != utils::IteratorType::parallel)
+            folded *= getConstantIntValue(extents[other]).value_or(64);
+        perElement += (3.0 * llvm::Log2_64(wide) + 4.0) / std::max(1.0, folded);
+      }
       if (perElement < best) {
         best = perElement;
         vectorLoop = loop;
@@ -309,6 +321,22 @@ private:
         loadReady(frame);
       }
       return loopOver(todo.drop_front(), mine, carried, inner);
+    }
+    int64_t copies = unrolled * static_cast<int64_t>(frames.size());
+    if (extent && *extent > 1 && *extent <= 7 && iterators[loop] != utils::IteratorType::parallel && traits.cost <= 4 && copies * *extent <= 64) {
+      // Windows: their loops cost more than what is in them.
+      unrolled *= *extent;
+      SmallVector<Value> now(carried);
+      for (int64_t step = 0; step < *extent; ++step) {
+        SmallVector<Frame> each(frames);
+        for (Frame &frame : each) {
+          frame.ivs[loop] = constant(step);
+          loadReady(frame);
+        }
+        now = loopOver(todo.drop_front(), each, now, inner);
+      }
+      unrolled /= *extent;
+      return now;
     }
     auto forOp = scf::ForOp::create(builder, loc, zero, getValueOrCreateConstantIndexOp(builder, loc, extents[loop]), one, carried);
     {
@@ -596,7 +624,7 @@ private:
   SmallVector<Operand> operands;
   SmallVector<OpFoldResult> extents;
   tenon::RegionTraits traits;
-  int64_t vectorLoop = -1, crossLoop = -1, lanes = 1;
+  int64_t vectorLoop = -1, crossLoop = -1, lanes = 1, unrolled = 1;
   SmallVector<unsigned> turned; // operands that are loaded along crossLoop
   Value zero, one;
 };
