@@ -45,7 +45,9 @@ public:
       auto [source, position] = op.getExtentSource(dim);
       int64_t size = cast<ShapedType>(source.getType()).getDimSize(position);
       known.push_back(!ShapedType::isDynamic(size));
-      extents.push_back(known.back() ? std::max<int64_t>(size, 1) : kUnknownExtent);
+      // The first of several dims is a batch as a rule, and mostly 1 where it is open.
+      bool batch = source == op.getOut() && position == 0 && cast<ShapedType>(source.getType()).getRank() > 2;
+      extents.push_back(known.back() ? std::max<int64_t>(size, 1) : batch ? 1 : kUnknownExtent);
       (op.isReduction(dim) ? reductions : parallels).push_back(dim);
     }
     for (unsigned dim : reductions)
@@ -259,6 +261,11 @@ private:
         for (tile.rows[1] = 1; tile.rows[1] <= limit(tile.rowDims[1]); ++tile.rows[1]) {
           if (tile.vectors * tile.rows[0] * tile.rows[1] > target.getVectorRegisters() * 3 / 4)
             break;
+          // Open extents are mostly multiples of powers of two, and their tails are halves.
+          auto suits = [&](int64_t dim, int64_t count) { return dim < 0 || known[dim] || llvm::isPowerOf2_64(count); };
+          if (!suits(tile.rowDims[0], tile.rows[0]) || !suits(tile.rowDims[1], tile.rows[1]) ||
+              !suits(dot ? -1 : tile.vectorDim, tile.vectors))
+            continue;
           tile.pack = -1;
           evaluate(tile);
           for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack)
@@ -301,20 +308,28 @@ private:
     return false;
   }
 
+  /// Whether a dim of the register tile has an open extent: the code is there several times then, for all sorts of
+  /// tails.
+  bool hasOpenTile() const {
+    return llvm::any_of(ArrayRef<int64_t>{best.vectorDim, best.rowDims[0], best.rowDims[1]},
+                        [&](int64_t dim) { return dim >= 0 && !known[dim]; });
+  }
+
   SmallVector<int64_t> getUnroll() {
     SmallVector<int64_t> unroll;
     int64_t registers = target.getVectorRegisters();
     if (isDepthwise() && reductionPoints <= 64) {
-      int64_t limit = registers > 16 ? 800 : 320;
+      int64_t limit = (registers > 16 ? 800 : 320) / (hasOpenTile() ? 4 : 1);
       bool all = llvm::all_of(reductions, [&](unsigned dim) { return known[dim]; });
       int64_t *rows = best.rowDims[0] >= 0 && best.rows[0] > 1 ? &best.rows[0] : &best.rows[1];
       if (all) {
         while (*rows > 2 && reductionPoints * best.vectors * best.rows[0] * best.rows[1] > limit)
-          --*rows;
+          *rows = hasOpenTile() ? *rows / 2 : *rows - 1;
         return SmallVector<int64_t>(reductions.begin(), reductions.end());
       }
     }
-    int64_t budget = (registers > 16 ? 256 : 128) / (best.vectors * best.rows[0] * best.rows[1]);
+    int64_t budget =
+        (registers > 16 ? 256 : 128) / (hasOpenTile() ? 2 : 1) / (best.vectors * best.rows[0] * best.rows[1]);
     for (int64_t dim : llvm::reverse(reductions)) {
       if (dim == best.vectorDim)
         continue;
