@@ -307,6 +307,8 @@ LogicalResult scanNode(Node &n) {
   bool batched = n.opset < 9; // version 8 has sequence lengths and a batch dim
   if (batched)
     return n.fail("not supported before opset 9");
+  if (llvm::is_contained(inputs, V()))
+    return n.fail("an input is missing");
   if (!body || m < 1 || m > (int64_t)inputs.size() || body->inputs.size() != inputs.size())
     return n.fail("the body's inputs do not fit the node's");
   unsigned state = inputs.size() - m;

@@ -163,9 +163,14 @@ V Emitter::reshape(const V &x, ArrayRef<OpFoldResult> dims) {
 }
 
 V Emitter::unsqueeze(const V &x, ArrayRef<int64_t> axes) {
+  if (!x)
+    return {};
   Dims dims(x->rank() + axes.size(), OpFoldResult());
-  for (int64_t a : axes)
+  for (int64_t a : axes) {
+    if (a >= static_cast<int64_t>(dims.size()) || dims[a])
+      return {};
     dims[a] = idx(1);
+  }
   unsigned next = 0;
   for (OpFoldResult &d : dims)
     if (!d)
@@ -173,6 +178,8 @@ V Emitter::unsqueeze(const V &x, ArrayRef<int64_t> axes) {
   return reshape(x, dims);
 }
 V Emitter::squeeze(const V &x, ArrayRef<int64_t> axes) {
+  if (!x)
+    return {};
   Dims dims;
   for (int64_t i = 0; i < x->rank(); ++i)
     if (!llvm::is_contained(axes, i))
@@ -247,6 +254,8 @@ V Emitter::slice(const V &x, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResu
   return value(x->dtype, t, sizes);
 }
 V Emitter::sliceAxis(const V &x, int64_t axis, OpFoldResult start, OpFoldResult count) {
+  if (!x || axis >= x->rank())
+    return {};
   Dims offsets(x->rank(), idx(0)), sizes = x->dims;
   Ints strides(x->rank(), 1);
   offsets[axis] = start;
@@ -255,6 +264,8 @@ V Emitter::sliceAxis(const V &x, int64_t axis, OpFoldResult start, OpFoldResult 
 }
 
 V Emitter::flip(const V &x, int64_t axis) {
+  if (!x)
+    return {};
   if (x->dim(axis) == 1)
     return x;
   if (x->isKnown && x->hasStaticShape())
@@ -276,6 +287,9 @@ V Emitter::flip(const V &x, int64_t axis) {
 }
 
 V Emitter::concat(ArrayRef<V> parts, int64_t axis) {
+  for (const V &p : parts)
+    if (!p || p->rank() != parts[0]->rank())
+      return {};
   if (parts.size() == 1)
     return parts[0];
   OpFoldResult total = idx(0);
@@ -335,6 +349,8 @@ V Emitter::concat(ArrayRef<V> parts, int64_t axis) {
 }
 
 V Emitter::expand(const V &x, ArrayRef<OpFoldResult> dims) {
+  if (!x)
+    return {};
   auto shape = std::make_shared<Val>();
   shape->dtype = x->dtype;
   shape->dims.assign(dims.begin(), dims.end());
@@ -374,6 +390,8 @@ V Emitter::expand(const V &x, ArrayRef<OpFoldResult> dims) {
 }
 
 V Emitter::pad(const V &x, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high, double v) {
+  if (!x)
+    return {};
   Dims dims;
   bool none = true;
   for (int64_t i = 0; i < x->rank(); ++i) {
@@ -389,6 +407,8 @@ V Emitter::pad(const V &x, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> hi
 }
 
 V Emitter::refine(const V &x, ArrayRef<OpFoldResult> dims) {
+  if (!x || x->rank() != static_cast<int64_t>(dims.size()))
+    return {};
   if (x->isKnown)
     return x;
   return value(x->dtype, tensor(x), dims);
@@ -418,6 +438,8 @@ Value Emitter::truth(const V &v) {
 }
 
 V Emitter::gather(const V &data, const V &indices, int64_t axis) {
+  if (!data || !indices || axis >= data->rank() || isFloatDType(indices->dtype))
+    return {};
   Dims dims;
   Ints shape;
   int64_t q = indices->rank(), r = data->rank();

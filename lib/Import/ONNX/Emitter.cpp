@@ -70,6 +70,8 @@ RankedTensorType Emitter::tensorType(int32_t dtype, ArrayRef<OpFoldResult> dims)
 }
 
 V Emitter::value(int32_t dtype, Value ssa, ArrayRef<OpFoldResult> dims) {
+  if (llvm::cast<RankedTensorType>(ssa.getType()).getRank() != static_cast<int64_t>(dims.size()))
+    return {}; // only after a reported failure
   auto v = std::make_shared<Val>();
   v->dtype = dtype;
   v->dims.assign(dims.begin(), dims.end());
@@ -165,6 +167,11 @@ std::optional<SmallVector<double>> Emitter::constFloatsOf(const V &v) {
 }
 
 Value Emitter::tensor(const V &v) {
+  if (!v) { // after a failure that has been reported; the module is thrown away
+    if (!imp.errorCount())
+      imp.report(imp.current + ": could not be imported");
+    return empty(proto::Float, {});
+  }
   if (v->ssa && v->ssa.getParentRegion()->isAncestor(b.getInsertionBlock()->getParent()))
     return v->ssa;
   if (v->weight && !v->isKnown)
@@ -492,6 +499,8 @@ V Emitter::reduce(const V &x, ArrayRef<int64_t> axes, bool keepDims, double init
     exprs.push_back(b.getAffineDimExpr(reduced[i] ? nextReduction++ : next++));
     (reduced[i] ? gone : kept).push_back(x->dims[i]);
   }
+  if (parallel == rank && !x->isKnown)
+    return elementwise({x}, dtype, [&](Scalar &s, A a) { return body(s, {a[0], s.constLike(a[0], init)}); });
   V r;
   if (x->isKnown && static_cast<int64_t>(x->known.size()) <= kFoldLimit && x->hasStaticShape()) {
     int64_t count = 1;
@@ -548,21 +557,31 @@ V Emitter::cast(const V &x, int32_t dtype, bool saturate) {
   return elementwise({x}, dtype, [&](Scalar &s, A a) { return s.cast(a[0], fromU, to, toU, saturate); });
 }
 V Emitter::addV(const V &x, const V &y) {
+  if (!x || !y)
+    return {};
   return elementwise({x, y}, x->dtype, [](Scalar &s, A a) { return s.add(a[0], a[1]); });
 }
 V Emitter::subV(const V &x, const V &y) {
+  if (!x || !y)
+    return {};
   return elementwise({x, y}, x->dtype, [](Scalar &s, A a) { return s.sub(a[0], a[1]); });
 }
 V Emitter::mulV(const V &x, const V &y) {
+  if (!x || !y)
+    return {};
   return elementwise({x, y}, x->dtype, [](Scalar &s, A a) { return s.mul(a[0], a[1]); });
 }
 V Emitter::divV(const V &x, const V &y) {
+  if (!x || !y)
+    return {};
   return elementwise({x, y}, x->dtype, [](Scalar &s, A a) { return s.div(a[0], a[1]); });
 }
 V Emitter::sum(const V &x, ArrayRef<int64_t> axes, bool keepDims) {
   return reduce(x, axes, keepDims, 0, [](Scalar &s, A a) { return s.add(a[0], a[1]); });
 }
 V Emitter::mean(const V &x, ArrayRef<int64_t> axes, bool keepDims) {
+  if (!x)
+    return {};
   V total = sum(x, axes, keepDims);
   OpFoldResult count = idx(1);
   for (int64_t a : axes)

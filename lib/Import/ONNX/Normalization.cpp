@@ -121,8 +121,8 @@ LogicalResult lrn(Node &n) {
   if (!x || x->rank() < 2)
     return n.fail("expected rank of at least 2");
   int64_t size = n.attrInt("size", 1);
-  if (size < 1)
-    return n.fail("expected 'size' of at least 1");
+  if (size < 1 || size > 1024)
+    return n.fail("expected 'size' of 1 to 1024, but got " + Twine(size));
   float alpha = n.attrFloat("alpha", 1e-4f), beta = n.attrFloat("beta", 0.75f), bias = n.attrFloat("bias", 1);
   int64_t before = (size - 1) / 2, after = size - 1 - before;
   int32_t wide = wideOf(x->dtype);

@@ -173,6 +173,8 @@ LogicalResult compress(Node &n) {
   } else {
     x = n.reshape(x, {n.product(x->dims)});
   }
+  if (flags->rank() != 1 || flags->dtype != proto::Bool)
+    return n.fail("expected a condition of rank 1 and booleans");
   V at = whereTrue(n, flags);
   return n.out(n.gather(x, at, axis));
 }
