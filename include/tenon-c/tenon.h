@@ -28,11 +28,11 @@ typedef enum tenon_dtype {
   TENON_UINT8, TENON_UINT16, TENON_UINT32, TENON_UINT64,
   TENON_FLOAT16, TENON_BFLOAT16, TENON_FLOAT32, TENON_FLOAT64,
   TENON_FLOAT8E4M3FN, TENON_FLOAT8E4M3FNUZ, TENON_FLOAT8E5M2, TENON_FLOAT8E5M2FNUZ,
-  TENON_INT4, TENON_UINT4, TENON_INT2, TENON_UINT2, TENON_FLOAT4E2M1 /* packed, low bits first */
+  TENON_INT4, TENON_UINT4, TENON_INT2, TENON_UINT2, TENON_FLOAT4E2M1 /* one byte each, the value in its low bits */
 } tenon_dtype;
 TENON_API const char *tenon_dtype_name(int32_t dtype);            /* NULL if unknown */
 TENON_API int32_t tenon_dtype_from_name(const char *name);        /* 0 if unknown */
-TENON_API int32_t tenon_dtype_bits(int32_t dtype);                /* 0 if unknown */
+TENON_API int32_t tenon_dtype_bits(int32_t dtype);                /* that an element takes in memory; 0 if unknown */
 
 typedef struct tenon_model tenon_model;
 

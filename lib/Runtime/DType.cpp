@@ -15,8 +15,8 @@ constexpr Row kTypes[] = {
     {TENON_FLOAT16, 16, "float16"}, {TENON_BFLOAT16, 16, "bfloat16"}, {TENON_FLOAT32, 32, "float32"},
     {TENON_FLOAT64, 64, "float64"}, {TENON_FLOAT8E4M3FN, 8, "float8_e4m3fn"}, {TENON_FLOAT8E4M3FNUZ, 8, "float8_e4m3fnuz"},
     {TENON_FLOAT8E5M2, 8, "float8_e5m2"}, {TENON_FLOAT8E5M2FNUZ, 8, "float8_e5m2fnuz"},
-    {TENON_INT4, 4, "int4"},        {TENON_UINT4, 4, "uint4"},        {TENON_INT2, 2, "int2"},
-    {TENON_UINT2, 2, "uint2"},      {TENON_FLOAT4E2M1, 4, "float4_e2m1fn"}};
+    {TENON_INT4, 8, "int4"},        {TENON_UINT4, 8, "uint4"},        {TENON_INT2, 8, "int2"},
+    {TENON_UINT2, 8, "uint2"},      {TENON_FLOAT4E2M1, 8, "float4_e2m1fn"}};
 } // namespace
 
 const char *tenon_dtype_name(int32_t dtype) {

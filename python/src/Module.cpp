@@ -157,8 +157,6 @@ private:
   nb::object wrap(const tenon_output &output, const std::vector<int64_t> &shape) {
     std::unique_ptr<Owner> owner(new Owner{model, output});
     std::vector<size_t> dims(shape.begin(), shape.end());
-    if (tenon_dtype_bits(output.dtype) < 8)
-      dims = {byteSize(shape, output.dtype)};
     nb::capsule capsule(owner.get(), [](void *data) noexcept { delete static_cast<Owner *>(data); });
     static char empty;
     void *data = owner->output.data ? owner->output.data : &empty;

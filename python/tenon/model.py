@@ -120,7 +120,7 @@ class Model:
         results = []
         for value, dtype, given, (array, _, shape) in zip(self.outputs, self._outputs, outs, made):
             if given is None:
-                array = dtype.decode(array, shape)
+                array = dtype.decode(array)
             elif given.shape != shape:
                 raise errors.InvalidArgument(f"expected 'out' for {value} to have shape {list(shape)}, but got "
                                              f"{list(given.shape)}")
@@ -149,7 +149,7 @@ class Model:
         for value, dtype, array in zip(self.outputs, self._outputs, out):
             if array is None:
                 continue
-            if not isinstance(array, np.ndarray) or array.dtype != dtype.numpy or dtype.bits < 8:
+            if not isinstance(array, np.ndarray) or array.dtype != dtype.numpy:
                 raise errors.InvalidArgument(f"expected 'out' for {value} to be a NumPy array of that dtype, but got "
                                              f"{getattr(array, 'dtype', type(array).__name__)}")
             if not array.flags.c_contiguous or not array.flags.writeable:
@@ -206,14 +206,17 @@ class Model:
 
 
 class _Dtype:
-    """How arrays of an element type cross the boundary: as themselves, as integers of their width, or packed."""
+    """How arrays of an element type cross the boundary: as themselves, or as integers of their width.
 
-    BITS = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}
+    Types narrower than a byte take one byte an element with the value in the low bits, as in ml_dtypes.
+    """
+
+    MASKS = {"int4": 15, "uint4": 15, "float4_e2m1fn": 15, "int2": 3, "uint2": 3}
 
     def __init__(self, name):
         self.code = extension().dtype_code(name)
         self.numpy = _numpy_dtype(name)
-        self.bits = self.BITS.get(name, 8 * self.numpy.itemsize)
+        self.mask = self.MASKS.get(name)
         plain = self.numpy.isbuiltin == 1 and self.numpy != np.float16
         self.carrier = self.numpy if plain else np.dtype(f"uint{8 * self.numpy.itemsize}")
 
@@ -222,25 +225,10 @@ class _Dtype:
 
     def encode(self, array):
         array = self.carry(np.ascontiguousarray(array) if array.ndim else array)
-        if self.bits == 8 * self.numpy.itemsize:
-            return array
-        per, flat = 8 // self.bits, array.reshape(-1) & ((1 << self.bits) - 1)
-        flat = np.concatenate([flat, np.zeros(-flat.size % per, np.uint8)]).reshape(-1, per)
-        packed = np.zeros(flat.shape[0], np.uint8)
-        for position in range(per):
-            packed |= flat[:, position] << (position * self.bits)
-        return packed
+        return array if self.mask is None else array & self.mask
 
-    def decode(self, array, shape):
-        if self.bits == 8 * self.numpy.itemsize:
-            return array if array.dtype == self.numpy else array.view(self.numpy)
-        per, count = 8 // self.bits, int(np.prod(shape))
-        flat = np.stack([(array >> (position * self.bits)) & ((1 << self.bits) - 1) for position in range(per)], -1)
-        flat = flat.reshape(-1)[:count].astype(np.uint8)
-        if self.numpy.name.startswith("int"):  # extend the sign
-            flat = ((flat ^ (1 << (self.bits - 1))).astype(np.int8) - (1 << (self.bits - 1))).astype(np.int8)
-            return flat.astype(self.numpy).reshape(shape)
-        return (flat.astype(self.numpy) if "uint" in self.numpy.name else flat.view(self.numpy)).reshape(shape)
+    def decode(self, array):
+        return array if array.dtype == self.numpy else array.view(self.numpy)
 
 
 def _interface(entries):

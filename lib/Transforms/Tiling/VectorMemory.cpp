@@ -28,10 +28,13 @@ bool tenon::isContiguous(Value memref, ArrayRef<int64_t> steps) {
          llvm::all_of(steps.drop_back(), [](int64_t step) { return step == 0; }) && lastStrideIsOne(memref);
 }
 
-/// The same memory with its i1 elements seen as the bytes they are. Both types have one descriptor in LLVM.
+/// Integers of less than a byte take a byte each in memory, with zeros above; LLVM's vectors of them would be packed.
+static bool isNarrow(Type element) { return element.isInteger() && element.getIntOrFloatBitWidth() < 8; }
+
+/// The same memory with its narrow elements seen as the bytes they are. Both types have one descriptor in LLVM.
 static Value viewBytes(OpBuilder &builder, Location loc, Value memref) {
   auto type = cast<MemRefType>(memref.getType());
-  if (!type.getElementType().isInteger(1))
+  if (!isNarrow(type.getElementType()))
     return memref;
   auto bytes = MemRefType::get(type.getShape(), builder.getI8Type(), type.getLayout(), type.getMemorySpace());
   return UnrealizedConversionCastOp::create(builder, loc, bytes, memref).getResult(0);
@@ -61,7 +64,7 @@ static OpFoldResult scaleCount(OpBuilder &builder, Location loc, OpFoldResult co
   return shift(builder, loc, scaled, offset);
 }
 
-/// Neighbouring elements of a memref without i1.
+/// Neighbouring elements of a memref without narrow integers.
 static Value loadNeighbours(OpBuilder &builder, Location loc, Value memref, ValueRange indices, int64_t lanes,
                             OpFoldResult count) {
   auto type = VectorType::get({lanes}, cast<MemRefType>(memref.getType()).getElementType());
@@ -82,10 +85,12 @@ Value tenon::loadVector(OpBuilder &builder, Location loc, Value memref, ValueRan
   if (llvm::all_of(steps, [](int64_t step) { return step == 0; }))
     return splat(builder, loc, memref::LoadOp::create(builder, loc, memref, indices), lanes);
 
-  bool bits = type.getElementType().isInteger(1);
+  bool bits = isNarrow(type.getElementType());
   auto toBits = [&](Value bytes) -> Value {
     if (!bits)
       return bytes;
+    if (!type.getElementType().isInteger(1))
+      return arith::TruncIOp::create(builder, loc, VectorType::get({lanes}, type.getElementType()), bytes);
     Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(bytes.getType()));
     return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, bytes, zero);
   };
@@ -146,7 +151,7 @@ void tenon::storeVector(OpBuilder &builder, Location loc, Value vector, Value me
   int64_t lanes = type.getDimSize(0);
   std::optional<int64_t> constant = count ? getConstantIntValue(count) : std::optional<int64_t>(lanes);
   if (isContiguous(memref, steps)) {
-    if (type.getElementType().isInteger(1))
+    if (isNarrow(type.getElementType()))
       vector = arith::ExtUIOp::create(builder, loc, VectorType::get({lanes}, builder.getI8Type()), vector);
     Value target = viewBytes(builder, loc, memref);
     if (constant && *constant >= lanes)
