@@ -1,7 +1,7 @@
 //===- BufferizeKernels.cpp - kernel functions on buffers ---------------------------===//
 //
-// The step from tensors to memrefs for all kernels, contractions included, and the contract that holds afterwards. What is tiled
-// how was decided before.
+// The step from tensors to memrefs for all kernels, contractions included, and the contract that holds afterwards. What
+// is tiled how was decided before.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Tenon.h"
@@ -44,7 +44,8 @@ LogicalResult moveToBuffers(func::FuncOp kernel) {
            << results << " results and " << body.getNumArguments() << " arguments";
   unsigned firstDestination = body.getNumArguments() - results;
   for (auto [index, value] : llvm::enumerate(terminator.getOperands()))
-    if (!isa<RankedTensorType>(value.getType()) || body.getArgument(firstDestination + index).getType() != value.getType())
+    if (!isa<RankedTensorType>(value.getType()) ||
+        body.getArgument(firstDestination + index).getType() != value.getType())
       return kernel.emitError("expected result ") << index << " to have the type of its destination argument";
 
   OpBuilder builder = OpBuilder::atBlockBegin(&body);
@@ -128,7 +129,8 @@ class BufferizeKernels : public tenon::impl::BufferizeKernelsBase<BufferizeKerne
     bufferization::OneShotBufferizationOptions options;
     options.allowReturnAllocsFromLoops = true;
     options.bufferAlignment = 64;
-    options.unknownTypeConverterFn = [](TensorType type, Attribute, const bufferization::BufferizationOptions &) -> BaseMemRefType {
+    options.unknownTypeConverterFn = [](TensorType type, Attribute,
+                                        const bufferization::BufferizationOptions &) -> BaseMemRefType {
       return getContiguousType(cast<RankedTensorType>(type));
     };
     bufferization::BufferizationState state;
@@ -158,8 +160,11 @@ class CheckTiled : public tenon::impl::CheckTiledBase<CheckTiled> {
     if (!kernel.getBody().hasOneBlock() || kernel.getNumResults() != 0)
       return kernel.emitError("expected a kernel on buffers: one block and no results"), false;
     for (auto [index, type] : llvm::enumerate(kernel.getArgumentTypes()))
-      if (auto memref = dyn_cast<MemRefType>(type); isa<TensorType>(type) || (memref && !memref.getLayout().isIdentity()))
-        return kernel.emitError("expected argument ") << index << " to be a scalar or a contiguous memref, but got " << type, false;
+      if (auto memref = dyn_cast<MemRefType>(type);
+          isa<TensorType>(type) || (memref && !memref.getLayout().isIdentity()))
+        return kernel.emitError("expected argument ")
+                   << index << " to be a scalar or a contiguous memref, but got " << type,
+               false;
     bool good = true;
     int64_t copied = 0;
     kernel.walk([&](Operation *op) {
