@@ -147,7 +147,8 @@ private:
     for (const ReassociationIndices &group : groups) {
       int64_t size = 1;
       for (int64_t dim : group)
-        size = type.isDynamicDim(dim) || ShapedType::isDynamic(size) ? ShapedType::kDynamic : size * type.getDimSize(dim);
+        size =
+            type.isDynamicDim(dim) || ShapedType::isDynamic(size) ? ShapedType::kDynamic : size * type.getDimSize(dim);
       shape.push_back(size);
     }
     return RankedTensorType::get(shape, type.getElementType());
@@ -211,7 +212,8 @@ private:
           // Compound expressions only use loops that are alone in their group.
           SmallVector<AffineExpr> replacements;
           for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-            replacements.push_back(newLoop[loop] < 0 ? builder.getAffineConstantExpr(-1) : builder.getAffineDimExpr(newLoop[loop]));
+            replacements.push_back(newLoop[loop] < 0 ? builder.getAffineConstantExpr(-1)
+                                                     : builder.getAffineDimExpr(newLoop[loop]));
           if (auto loop = dyn_cast<AffineDimExpr>(expr); loop && newLoop[loop.getPosition()] < 0)
             continue;
           results.push_back(expr.replaceDims(replacements));
@@ -240,7 +242,8 @@ private:
           continue;
         auto type = cast<RankedTensorType>(old.getType());
         builder.setInsertionPointAfterValue(now);
-        Value shapeSource = cast<linalg::GenericOp>(old.getDefiningOp()).getDpsInits()[cast<OpResult>(old).getResultNumber()];
+        Value shapeSource =
+            cast<linalg::GenericOp>(old.getDefiningOp()).getDpsInits()[cast<OpResult>(old).getResultNumber()];
         while (auto producer = shapeSource.getDefiningOp<linalg::GenericOp>())
           shapeSource = producer.getDpsInits()[cast<OpResult>(shapeSource).getResultNumber()];
         SmallVector<OpFoldResult> sizes;
@@ -252,7 +255,8 @@ private:
           else
             sizes.push_back(tensor::DimOp::create(builder, old.getLoc(), shapeSource, dim).getResult());
         }
-        Value expanded = tensor::ExpandShapeOp::create(builder, old.getLoc(), type, now, groupsOf(classesOf(old)), sizes);
+        Value expanded =
+            tensor::ExpandShapeOp::create(builder, old.getLoc(), type, now, groupsOf(classesOf(old)), sizes);
         old.replaceUsesWithIf(expanded, [](OpOperand &use) { return !isa<linalg::GenericOp>(use.getOwner()); });
       }
     for (linalg::GenericOp op : llvm::reverse(generics))

@@ -38,7 +38,8 @@ class ExpandLinalg : public tenon::impl::ExpandLinalgBase<ExpandLinalg> {
       auto type = cast<MemRefType>(copy.getTarget().getType());
       rewriter.setInsertionPoint(copy);
       AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
-      linalg::GenericOp::create(rewriter, copy.getLoc(), copy.getSource(), copy.getTarget(), ArrayRef<AffineMap>{identity, identity},
+      linalg::GenericOp::create(rewriter, copy.getLoc(), copy.getSource(), copy.getTarget(),
+                                ArrayRef<AffineMap>{identity, identity},
                                 SmallVector<utils::IteratorType>(type.getRank(), utils::IteratorType::parallel),
                                 [](OpBuilder &builder, Location loc, ValueRange arguments) {
                                   linalg::YieldOp::create(builder, loc, arguments.front());

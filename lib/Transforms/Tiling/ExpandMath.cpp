@@ -22,24 +22,29 @@ bool isNarrow(Type type) {
 }
 
 /// Conversions that LLVM has instructions for on every target in use (F16C).
-bool isNative(Type narrow, Type wide) { return getElementTypeOrSelf(narrow).isF16() && getElementTypeOrSelf(wide).isF32(); }
+bool isNative(Type narrow, Type wide) {
+  return getElementTypeOrSelf(narrow).isF16() && getElementTypeOrSelf(wide).isF32();
+}
 
 /// Ops that move narrow floats without looking at them.
 bool isMove(Operation *op) {
   return isa<arith::SelectOp, arith::BitcastOp, arith::ConstantOp>(op) ||
-         !(isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) || isa<vector::FMAOp, vector::ReductionOp>(op));
+         !(isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) ||
+           isa<vector::FMAOp, vector::ReductionOp>(op));
 }
 
 class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     // Widening first, so that the functions see f32; then what is left of conversions.
-    for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction, &ExpandMath::expandConversion,
-                      &ExpandMath::moveAsIntegers}) {
+    for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction,
+                      &ExpandMath::expandConversion, &ExpandMath::moveAsIntegers}) {
       SmallVector<Operation *> ops;
       getOperation().walk([&](Operation *op) {
-        if (llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>) || llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>))
+        if (llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>) ||
+            llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>))
           return; // the host's business
-        if (op->getNumRegions() == 0 && (op->getNumResults() == 1 || isa<memref::StoreOp, vector::StoreOp, vector::MaskedStoreOp>(op)))
+        if (op->getNumRegions() == 0 &&
+            (op->getNumResults() == 1 || isa<memref::StoreOp, vector::StoreOp, vector::MaskedStoreOp>(op)))
           ops.push_back(op);
       });
       for (Operation *op : ops)
@@ -63,9 +68,10 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     Location loc = op->getLoc();
     SmallVector<Value> operands;
     for (Value operand : op->getOperands())
-      operands.push_back(isNarrow(operand.getType()) ? tenon::extendFloat(builder, loc, operand,
-                                                                          tenon::withElement(operand.getType(), builder.getF32Type()))
-                                                     : operand);
+      operands.push_back(
+          isNarrow(operand.getType())
+              ? tenon::extendFloat(builder, loc, operand, tenon::withElement(operand.getType(), builder.getF32Type()))
+              : operand);
     Type type = op->getResult(0).getType();
     OperationState state(loc, op->getName());
     state.addOperands(operands);
@@ -89,9 +95,12 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
         return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(vector, Attribute(attribute)));
       return arith::ConstantOp::create(builder, loc, attribute);
     };
-    auto equals = [&](Value a, Value b) { return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, a, b).getResult(); };
+    auto equals = [&](Value a, Value b) {
+      return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, a, b).getResult();
+    };
     Value zero = constant(0), unit = constant(1), minusOne = constant(-1);
-    Value low = arith::ConstantIndexOp::create(builder, loc, 0), high = arith::ConstantIndexOp::create(builder, loc, getElementTypeOrSelf(type).getIntOrFloatBitWidth()),
+    Value low = arith::ConstantIndexOp::create(builder, loc, 0),
+          high = arith::ConstantIndexOp::create(builder, loc, getElementTypeOrSelf(type).getIntOrFloatBitWidth()),
           step = arith::ConstantIndexOp::create(builder, loc, 1);
     auto loop = scf::ForOp::create(builder, loc, low, high, step, ValueRange{unit, power.getLhs(), power.getRhs()});
     {
@@ -107,13 +116,15 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     Value negative = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, power.getRhs(), zero);
     Value odd = equals(arith::AndIOp::create(builder, loc, power.getRhs(), unit), unit);
     Value ofMinusOne = arith::SelectOp::create(builder, loc, odd, minusOne, unit);
-    Value inverse = arith::SelectOp::create(builder, loc, equals(power.getLhs(), unit), unit,
-                                            arith::SelectOp::create(builder, loc, equals(power.getLhs(), minusOne), ofMinusOne, zero));
+    Value inverse = arith::SelectOp::create(
+        builder, loc, equals(power.getLhs(), unit), unit,
+        arith::SelectOp::create(builder, loc, equals(power.getLhs(), minusOne), ofMinusOne, zero));
     replace(op, arith::SelectOp::create(builder, loc, negative, inverse, loop.getResult(0)));
   }
 
   void expandFunction(Operation *op) {
-    if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) || !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
+    if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) ||
+        !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
       return;
     OpBuilder builder(op);
     if (auto power = dyn_cast<math::FPowIOp>(op)) {
@@ -128,18 +139,19 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
 
   void expandConversion(Operation *op) {
     OpBuilder builder(op);
-    if (auto extend = dyn_cast<arith::ExtFOp>(op); extend && isNarrow(extend.getIn().getType()) &&
-                                                   !isNative(extend.getIn().getType(), extend.getType())) {
+    if (auto extend = dyn_cast<arith::ExtFOp>(op);
+        extend && isNarrow(extend.getIn().getType()) && !isNative(extend.getIn().getType(), extend.getType())) {
       Value value = extend.getIn();
       if (getElementTypeOrSelf(value.getType()).isF16()) { // f16 to f64
-        value = arith::ExtFOp::create(builder, op->getLoc(), tenon::withElement(value.getType(), builder.getF32Type()), value);
+        value = arith::ExtFOp::create(builder, op->getLoc(), tenon::withElement(value.getType(), builder.getF32Type()),
+                                      value);
         value = arith::ExtFOp::create(builder, op->getLoc(), extend.getType(), value);
         return replace(op, value);
       }
       return replace(op, tenon::extendFloat(builder, op->getLoc(), value, extend.getType()));
     }
-    if (auto truncate = dyn_cast<arith::TruncFOp>(op); truncate && isNarrow(truncate.getType()) &&
-                                                       !isNative(truncate.getType(), truncate.getIn().getType()))
+    if (auto truncate = dyn_cast<arith::TruncFOp>(op);
+        truncate && isNarrow(truncate.getType()) && !isNative(truncate.getType(), truncate.getIn().getType()))
       return replace(op, tenon::truncateFloat(builder, op->getLoc(), truncate.getIn(), truncate.getType()));
     if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
       // LLVM knows no f8: the bits, cast.
@@ -160,10 +172,12 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     }
   }
 
-  /// Loads, stores and shuffles of narrow floats as integers: legalisation takes scalars of bf16 through f32 and back by library calls.
+  /// Loads, stores and shuffles of narrow floats as integers: legalisation takes scalars of bf16 through f32 and back
+  /// by library calls.
   void moveAsIntegers(Operation *op) {
-    if (!isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp, vector::MaskedLoadOp, vector::MaskedStoreOp, vector::FromElementsOp,
-             vector::ExtractOp, vector::InsertOp, vector::ShuffleOp, vector::BroadcastOp, arith::SelectOp>(op))
+    if (!isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp, vector::MaskedLoadOp,
+             vector::MaskedStoreOp, vector::FromElementsOp, vector::ExtractOp, vector::InsertOp, vector::ShuffleOp,
+             vector::BroadcastOp, arith::SelectOp>(op))
       return;
     auto plain = [](Type type) { return isNarrow(type) && (isa<FloatType>(type) || isa<VectorType>(type)); };
     auto integerOf = [](OpBuilder &builder, Type type) {
@@ -176,7 +190,8 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     for (OpOperand &operand : op->getOpOperands()) {
       Type type = operand.get().getType();
       if (auto memref = dyn_cast<MemRefType>(type); memref && isNarrow(memref.getElementType())) {
-        auto bytes = MemRefType::get(memref.getShape(), integerOf(builder, memref.getElementType()), memref.getLayout(), memref.getMemorySpace());
+        auto bytes = MemRefType::get(memref.getShape(), integerOf(builder, memref.getElementType()), memref.getLayout(),
+                                     memref.getMemorySpace());
         operand.set(UnrealizedConversionCastOp::create(builder, loc, bytes, operand.get()).getResult(0));
       } else if (plain(type)) {
         operand.set(arith::BitcastOp::create(builder, loc, integerOf(builder, type), operand.get()));

@@ -82,7 +82,8 @@ private:
     for (unsigned loop = 0; loop < loops; ++loop) {
       for (Operand &operand : operands)
         for (auto [dim, expr] : llvm::enumerate(operand.map.getResults()))
-          if (auto plain = dyn_cast<AffineDimExpr>(expr); plain && plain.getPosition() == loop && operand.memref && !extents[loop])
+          if (auto plain = dyn_cast<AffineDimExpr>(expr);
+              plain && plain.getPosition() == loop && operand.memref && !extents[loop])
             extents[loop] = memref::getMixedSize(builder, loc, operand.memref, dim);
       if (!extents[loop])
         return false;
@@ -90,7 +91,8 @@ private:
     return true;
   }
 
-  /// Elements per lane that each dim of the operand's memref moves along loop `loop`; nullopt where that is not constant.
+  /// Elements per lane that each dim of the operand's memref moves along loop `loop`; nullopt where that is not
+  /// constant.
   std::optional<SmallVector<int64_t>> stepsAlong(const Operand &operand, int64_t loop) {
     SmallVector<int64_t> steps;
     for (AffineExpr expr : operand.map.getResults()) {
@@ -151,7 +153,8 @@ private:
           single.back() = 1;
         if (tenon::isContiguous(operand.memref, *steps))
           perVector += operand.output && operand.read ? 2.0 : 1.0;
-        else if (!operand.output && tenon::isContiguous(operand.memref, single)) // every second: two loads and a shuffle
+        else if (!operand.output &&
+                 tenon::isContiguous(operand.memref, single)) // every second: two loads and a shuffle
           perVector += 3.0;
         else
           perVector += (operand.output ? 2.5 : 2.0) * wide;
@@ -187,11 +190,13 @@ private:
       if (loop == vectorLoop || iterators[loop] != utils::IteratorType::parallel || (extent && *extent < 4))
         continue;
       for (auto [number, operand] : llvm::enumerate(operands)) {
-        if (operand.output || !operand.memref || cast<MemRefType>(operand.memref.getType()).getElementType().isInteger(1))
+        if (operand.output || !operand.memref ||
+            cast<MemRefType>(operand.memref.getType()).getElementType().isInteger(1))
           continue;
         std::optional<SmallVector<int64_t>> along = stepsAlong(operand, loop), across = stepsAlong(operand, vectorLoop);
         bool moves = across && llvm::any_of(*across, [](int64_t step) { return step != 0; });
-        if (along && moves && tenon::isContiguous(operand.memref, *along) && !tenon::isContiguous(operand.memref, *across))
+        if (along && moves && tenon::isContiguous(operand.memref, *along) &&
+            !tenon::isContiguous(operand.memref, *across))
           turned.push_back(number);
       }
       if (turned.empty())
@@ -206,10 +211,10 @@ private:
 
   /// One loaded copy of every operand, one per unrolled vector.
   struct Frame {
-    SmallVector<Value> ivs;         // per loop; null where not bound yet
-    SmallVector<Lanes> values;      // per operand; null where not loaded yet
-    int64_t width = 1;              // lanes of this copy
-    OpFoldResult count;             // lanes that are there, where not all
+    SmallVector<Value> ivs;    // per loop; null where not bound yet
+    SmallVector<Lanes> values; // per operand; null where not loaded yet
+    int64_t width = 1;         // lanes of this copy
+    OpFoldResult count;        // lanes that are there, where not all
   };
 
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
@@ -266,8 +271,8 @@ private:
     SmallVector<int64_t> steps = *stepsAlong(operand, vectorLoop);
     bool moves = frame.width > 1 && llvm::any_of(steps, [](int64_t step) { return step != 0; });
     Value stored = moves ? tenon::asVector(builder, loc, value, frame.width) : value.value;
-    tenon::storeVector(builder, loc, stored, operand.memref, indicesOf(operand, known), moves ? ArrayRef<int64_t>(steps) : ArrayRef<int64_t>(),
-                       moves ? frame.count : OpFoldResult());
+    tenon::storeVector(builder, loc, stored, operand.memref, indicesOf(operand, known),
+                       moves ? ArrayRef<int64_t>(steps) : ArrayRef<int64_t>(), moves ? frame.count : OpFoldResult());
   }
 
   /// The body once: direct outputs are stored, new values of the carried ones returned.
@@ -294,7 +299,8 @@ private:
         store(operand, frame, results[operand.index]);
         continue;
       }
-      Value value = tenon::asVector(builder, loc, results[operand.index], isa<VectorType>(carried[now.size()].getType()) ? frame.width : 1);
+      Value value = tenon::asVector(builder, loc, results[operand.index],
+                                    isa<VectorType>(carried[now.size()].getType()) ? frame.width : 1);
       if (frame.count && iterators[vectorLoop] != utils::IteratorType::parallel) {
         // Lanes past the end keep what they had.
         Value mask = vector::CreateMaskOp::create(builder, loc, VectorType::get({frame.width}, builder.getI1Type()),
@@ -308,7 +314,8 @@ private:
 
   using Step = llvm::function_ref<SmallVector<Value>(MutableArrayRef<Frame>, ArrayRef<Value>)>;
 
-  /// Loops over `todo` in order around `inner`; `carried` values run through all of them. Each frame gets the loops' ivs.
+  /// Loops over `todo` in order around `inner`; `carried` values run through all of them. Each frame gets the loops'
+  /// ivs.
   SmallVector<Value> loopOver(ArrayRef<unsigned> todo, ArrayRef<Frame> frames, ArrayRef<Value> carried, Step inner) {
     SmallVector<Frame> mine(frames);
     if (todo.empty())
@@ -323,7 +330,8 @@ private:
       return loopOver(todo.drop_front(), mine, carried, inner);
     }
     int64_t copies = unrolled * static_cast<int64_t>(frames.size());
-    if (extent && *extent > 1 && *extent <= 7 && iterators[loop] != utils::IteratorType::parallel && traits.cost <= 4 && copies * *extent <= 64) {
+    if (extent && *extent > 1 && *extent <= 7 && iterators[loop] != utils::IteratorType::parallel && traits.cost <= 4 &&
+        copies * *extent <= 64) {
       // Windows: their loops cost more than what is in them.
       unrolled *= *extent;
       SmallVector<Value> now(carried);
@@ -338,7 +346,8 @@ private:
       unrolled /= *extent;
       return now;
     }
-    auto forOp = scf::ForOp::create(builder, loc, zero, getValueOrCreateConstantIndexOp(builder, loc, extents[loop]), one, carried);
+    auto forOp = scf::ForOp::create(builder, loc, zero, getValueOrCreateConstantIndexOp(builder, loc, extents[loop]),
+                                    one, carried);
     {
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(forOp.getBody());
@@ -364,7 +373,8 @@ private:
       Frame frame = outer;
       frame.width = width;
       frame.count = count;
-      frame.ivs[vectorLoop] = number == 0 ? iv : arith::AddIOp::create(builder, loc, iv, constant(number * width)).getResult();
+      frame.ivs[vectorLoop] =
+          number == 0 ? iv : arith::AddIOp::create(builder, loc, iv, constant(number * width)).getResult();
       loadReady(frame);
       frames.push_back(frame);
     }
@@ -373,7 +383,8 @@ private:
 
   /// Splits the vector loop: blocks of `unroll` vectors, single vectors, and the rest (masked, or element by element).
   /// `visit` gets the place and width of each part and the carried values.
-  using Part = llvm::function_ref<SmallVector<Value>(Value iv, int64_t vectors, int64_t width, OpFoldResult count, ArrayRef<Value> carried)>;
+  using Part = llvm::function_ref<SmallVector<Value>(Value iv, int64_t vectors, int64_t width, OpFoldResult count,
+                                                     ArrayRef<Value> carried)>;
   SmallVector<Value> splitVectorLoop(int64_t unroll, SmallVector<Value> carried, Part visit) {
     OpFoldResult extent = extents[vectorLoop];
     std::optional<int64_t> constantExtent = getConstantIntValue(extent);
@@ -389,7 +400,8 @@ private:
       std::optional<int64_t> from = getConstantIntValue(start), until = getConstantIntValue(to);
       if (from && until && *from >= *until)
         return;
-      Value low = getValueOrCreateConstantIndexOp(builder, loc, start), high = getValueOrCreateConstantIndexOp(builder, loc, to);
+      Value low = getValueOrCreateConstantIndexOp(builder, loc, start),
+            high = getValueOrCreateConstantIndexOp(builder, loc, to);
       start = to;
       if (from && until && *until - *from <= vectors * width) { // once
         OpFoldResult count = bounded ? OpFoldResult(builder.getIndexAttr(*until - *from)) : OpFoldResult();
@@ -402,7 +414,8 @@ private:
       OpFoldResult count;
       if (bounded)
         count = arith::SubIOp::create(builder, loc, high, forOp.getInductionVar()).getResult();
-      SmallVector<Value> now = visit(forOp.getInductionVar(), vectors, width, count, SmallVector<Value>(forOp.getRegionIterArgs()));
+      SmallVector<Value> now =
+          visit(forOp.getInductionVar(), vectors, width, count, SmallVector<Value>(forOp.getRegionIterArgs()));
       yield(forOp, now);
       carried.assign(forOp.getResults().begin(), forOp.getResults().end());
     };
@@ -460,9 +473,8 @@ private:
           Value value = load(operand, frame);
           carried.push_back(tenon::splat(builder, loc, value, frame.width));
         }
-    carried = loopOver(reductions, mine, carried, [&](MutableArrayRef<Frame> inner, ArrayRef<Value> values) {
-      return bodies(inner, values);
-    });
+    carried = loopOver(reductions, mine, carried,
+                       [&](MutableArrayRef<Frame> inner, ArrayRef<Value> values) { return bodies(inner, values); });
     unsigned next = 0;
     for (Frame &frame : mine)
       for (Operand &operand : operands)
@@ -480,18 +492,22 @@ private:
 
   void emitParallelVectors(Frame &frame, ArrayRef<unsigned> reductions) {
     int64_t unroll = reductions.empty() ? 1 : kAccumulators;
-    splitVectorLoop(unroll, {}, [&](Value iv, int64_t vectors, int64_t width, OpFoldResult count, ArrayRef<Value>) -> SmallVector<Value> {
-      emitBlock(framesAt(frame, iv, vectors, width, count), reductions);
-      return {};
-    });
+    splitVectorLoop(
+        unroll, {},
+        [&](Value iv, int64_t vectors, int64_t width, OpFoldResult count, ArrayRef<Value>) -> SmallVector<Value> {
+          emitBlock(framesAt(frame, iv, vectors, width, count), reductions);
+          return {};
+        });
   }
 
   /// Full steps of `loop`, then the rest with its count.
   void stepsOf(int64_t loop, llvm::function_ref<void(Value iv, Value count)> visit) {
     Value end = getValueOrCreateConstantIndexOp(builder, loc, extents[loop]);
     std::optional<int64_t> extent = getConstantIntValue(extents[loop]);
-    Value full = extent ? constant(*extent / lanes * lanes)
-                        : arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, end, constant(lanes))).getResult();
+    Value full =
+        extent ? constant(*extent / lanes * lanes)
+               : arith::SubIOp::create(builder, loc, end, arith::RemUIOp::create(builder, loc, end, constant(lanes)))
+                     .getResult();
     auto emitFor = [&](Value from, Value to, bool rest) {
       auto forOp = scf::ForOp::create(builder, loc, from, to, constant(lanes));
       OpBuilder::InsertionGuard guard(builder);
@@ -537,7 +553,8 @@ private:
               step = arith::MinSIOp::create(builder, loc, step, arith::SubIOp::create(builder, loc, alongCount, one));
             place[vectorLoop] = arith::AddIOp::create(builder, loc, along, step);
             place[crossLoop] = cross;
-            rows.push_back(tenon::loadVector(builder, loc, operand.memref, indicesOf(operand, place), *stepsAlong(operand, crossLoop), lanes,
+            rows.push_back(tenon::loadVector(builder, loc, operand.memref, indicesOf(operand, place),
+                                             *stepsAlong(operand, crossLoop), lanes,
                                              crossCount ? OpFoldResult(crossCount) : OpFoldResult()));
           }
           turn(rows);
@@ -553,7 +570,8 @@ private:
           Frame inner = frame;
           inner.width = lanes;
           inner.count = alongCount ? OpFoldResult(alongCount) : OpFoldResult();
-          inner.ivs[crossLoop] = column == 0 ? cross : arith::AddIOp::create(builder, loc, cross, constant(column)).getResult();
+          inner.ivs[crossLoop] =
+              column == 0 ? cross : arith::AddIOp::create(builder, loc, cross, constant(column)).getResult();
           inner.ivs[vectorLoop] = along;
           for (auto [slot, number] : llvm::enumerate(turned))
             inner.values[number] = {columns[slot][column], 0};
@@ -583,24 +601,25 @@ private:
     unsigned each = outputs.size();
     carried = loopOver(reductions, frame, carried, [&](MutableArrayRef<Frame> frames, ArrayRef<Value> values) {
       Frame &inner = frames.front();
-      return splitVectorLoop(unroll, SmallVector<Value>(values),
-                             [&](Value iv, int64_t vectors, int64_t width, OpFoldResult count, ArrayRef<Value> accumulators) {
-                               SmallVector<Frame> parts = framesAt(inner, iv, vectors, width, count);
-                               SmallVector<Value> now(accumulators);
-                               if (width == 1 && lanes > 1) {
-                                 // Element by element: lane 0 of the first accumulators takes it.
-                                 SmallVector<Value> scalars;
-                                 for (unsigned output = 0; output < each; ++output)
-                                   scalars.push_back(vector::ExtractOp::create(builder, loc, now[output], 0));
-                                 scalars = body(parts.front(), scalars);
-                                 for (unsigned output = 0; output < each; ++output)
-                                   now[output] = vector::InsertOp::create(builder, loc, scalars[output], now[output], 0);
-                                 return now;
-                               }
-                               SmallVector<Value> updated = bodies(parts, ArrayRef<Value>(now).take_front(vectors * each));
-                               llvm::copy(updated, now.begin());
-                               return now;
-                             });
+      return splitVectorLoop(
+          unroll, SmallVector<Value>(values),
+          [&](Value iv, int64_t vectors, int64_t width, OpFoldResult count, ArrayRef<Value> accumulators) {
+            SmallVector<Frame> parts = framesAt(inner, iv, vectors, width, count);
+            SmallVector<Value> now(accumulators);
+            if (width == 1 && lanes > 1) {
+              // Element by element: lane 0 of the first accumulators takes it.
+              SmallVector<Value> scalars;
+              for (unsigned output = 0; output < each; ++output)
+                scalars.push_back(vector::ExtractOp::create(builder, loc, now[output], 0));
+              scalars = body(parts.front(), scalars);
+              for (unsigned output = 0; output < each; ++output)
+                now[output] = vector::InsertOp::create(builder, loc, scalars[output], now[output], 0);
+              return now;
+            }
+            SmallVector<Value> updated = bodies(parts, ArrayRef<Value>(now).take_front(vectors * each));
+            llvm::copy(updated, now.begin());
+            return now;
+          });
     });
     for (auto [number, output] : llvm::enumerate(outputs)) {
       SmallVector<Value> vectors;

@@ -23,7 +23,9 @@ public:
     return mlir::arith::ConstantOp::create(b, loc, value);
   }
   V c(double value) { return splat(b.getFloatAttr(element, value), type); }
-  V i(int64_t value) { return splat(b.getIntegerAttr(b.getIntegerType(bits), llvm::APInt(bits, value, true, true)), integer); }
+  V i(int64_t value) {
+    return splat(b.getIntegerAttr(b.getIntegerType(bits), llvm::APInt(bits, value, true, true)), integer);
+  }
 
   V add(V x, V y) { return mlir::arith::AddFOp::create(b, loc, x, y); }
   V sub(V x, V y) { return mlir::arith::SubFOp::create(b, loc, x, y); }
@@ -37,7 +39,9 @@ public:
   V round(V x) { return mlir::math::RoundEvenOp::create(b, loc, x); }
   V copySign(V x, V sign) { return mlir::math::CopySignOp::create(b, loc, x, sign); }
   V select(V mask, V x, V y) { return mlir::arith::SelectOp::create(b, loc, mask, x, y); }
-  V compare(mlir::arith::CmpFPredicate predicate, V x, V y) { return mlir::arith::CmpFOp::create(b, loc, predicate, x, y); }
+  V compare(mlir::arith::CmpFPredicate predicate, V x, V y) {
+    return mlir::arith::CmpFOp::create(b, loc, predicate, x, y);
+  }
   V less(V x, V y) { return compare(mlir::arith::CmpFPredicate::OLT, x, y); }
   V equal(V x, V y) { return compare(mlir::arith::CmpFPredicate::OEQ, x, y); }
   V isNaN(V x) { return compare(mlir::arith::CmpFPredicate::UNO, x, x); }

@@ -1,7 +1,7 @@
 //===- MathFunctions.cpp - transcendental functions as arithmetic --------------------===//
 //
-// Range reduction plus polynomials. Taylor coefficients where the reduced range is small; the others (tanh, erf, erfc) were
-// interpolated at Chebyshev nodes in 40 digits. Every function keeps NaN, infinities, signed zeros and denormals.
+// Range reduction plus polynomials. Taylor coefficients where the reduced range is small; the others (tanh, erf, erfc)
+// were interpolated at Chebyshev nodes in 40 digits. Every function keeps NaN, infinities, signed zeros and denormals.
 //
 //===----------------------------------------------------------------------===//
 #include "MathBuilder.h"
@@ -83,7 +83,8 @@ V log1p(MathBuilder &m, V x) {
   V u = m.add(x, m.c(1.0));
   V correction = m.div(m.sub(x, m.sub(u, m.c(1.0))), u);
   V usual = m.lor(m.less(m.abs(u), m.c(kInf)), m.isNaN(u));
-  V result = m.select(m.land(usual, m.compare(arith::CmpFPredicate::ONE, u, m.c(0.0))), m.add(log(m, u), correction), log(m, u));
+  V result = m.select(m.land(usual, m.compare(arith::CmpFPredicate::ONE, u, m.c(0.0))), m.add(log(m, u), correction),
+                      log(m, u));
   return m.select(m.equal(x, m.c(0.0)), x, result);
 }
 
@@ -95,8 +96,10 @@ V tanhWide(MathBuilder &m, V x) {
 
 V tanhNarrow(MathBuilder &m, V x) {
   V a = m.abs(x), z = m.mul(x, x);
-  V small = m.fma(m.mul(x, z),
-                  m.polynomial(z, {-0.3333333315, 0.1333330015, -0.05395846163, 0.02176250291, -0.008323187055, 0.002269501682}), x);
+  V small = m.fma(
+      m.mul(x, z),
+      m.polynomial(z, {-0.3333333315, 0.1333330015, -0.05395846163, 0.02176250291, -0.008323187055, 0.002269501682}),
+      x);
   V e = exp(m, m.mul(m.atMost(a, m.c(10.0)), m.c(2.0)));
   V large = m.sub(m.c(1.0), m.div(m.c(2.0), m.add(e, m.c(1.0))));
   V result = m.copySign(m.select(m.less(a, m.c(0.625)), small, large), x);
@@ -105,11 +108,14 @@ V tanhNarrow(MathBuilder &m, V x) {
 
 V erfNarrow(MathBuilder &m, V x) {
   V a = m.abs(x), z = m.mul(x, x);
-  V small = m.fma(x, m.polynomial(z, {0.1283791661, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423, -0.0008016864287, 7.875875063e-5}), x);
+  V small = m.fma(x,
+                  m.polynomial(z, {0.1283791661, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423,
+                                   -0.0008016864287, 7.875875063e-5}),
+                  x);
   V t = m.atMost(a, m.c(4.0));
   // log(erfc) as a polynomial.
-  V q = m.polynomial(t, {0.000321866257549, -1.13024187748, -0.631809550131, -0.110097242506, 0.0264316432828, -0.00476350966326,
-                         0.000597677274919, -4.61647851613e-5, 1.64267896843e-6});
+  V q = m.polynomial(t, {0.000321866257549, -1.13024187748, -0.631809550131, -0.110097242506, 0.0264316432828,
+                         -0.00476350966326, 0.000597677274919, -4.61647851613e-5, 1.64267896843e-6});
   V large = m.copySign(m.sub(m.c(1.0), exp(m, q)), x);
   V result = m.select(m.less(a, m.c(1.0)), small, large);
   return m.select(m.isNaN(x), x, result);
@@ -119,12 +125,13 @@ V erfNarrow(MathBuilder &m, V x) {
 V erfcPositive(MathBuilder &m, V x) {
   x = m.atMost(x, m.c(28.0));
   V t = m.div(m.sub(x, m.c(3.75)), m.add(x, m.c(3.75)));
-  V p = m.polynomial(t, {1.2375126308378275,     -0.1402405985855467,    0.003585415485463779,   0.08227673849011204,
-                         -0.10880393014171236,   0.09230432116153116,    -0.05869339859030941,   0.028362277400457724,
-                         -0.009746579553431873,  0.001755626017152004,   0.00029371366631088616, -0.00029015496529570924,
-                         5.1648913469599865e-05, 2.2387259638230133e-05, -1.1442990926805438e-05, -9.801666755858578e-07,
-                         1.7481190468391965e-06, -4.815839621672849e-08, -2.5261465267715506e-07, 1.5996335215573707e-08,
-                         3.285083556233316e-08,  -8.782125734803521e-10, -2.4108215365422332e-09});
+  V p =
+      m.polynomial(t, {1.2375126308378275,     -0.1402405985855467,    0.003585415485463779,    0.08227673849011204,
+                       -0.10880393014171236,   0.09230432116153116,    -0.05869339859030941,    0.028362277400457724,
+                       -0.009746579553431873,  0.001755626017152004,   0.00029371366631088616,  -0.00029015496529570924,
+                       5.1648913469599865e-05, 2.2387259638230133e-05, -1.1442990926805438e-05, -9.801666755858578e-07,
+                       1.7481190468391965e-06, -4.815839621672849e-08, -2.5261465267715506e-07, 1.5996335215573707e-08,
+                       3.285083556233316e-08,  -8.782125734803521e-10, -2.4108215365422332e-09});
   V square = m.mul(x, x), rest = m.fma(x, x, m.neg(square)); // x^2 = square + rest
   V e = exp(m, m.neg(square));
   e = m.fma(m.neg(rest), e, e);
@@ -282,7 +289,8 @@ V pow(MathBuilder &m, V x, V y) {
   // 0 and infinity: y * log is an infinity of the right sign.
   V result = m.select(m.land(odd, negative), m.neg(magnitude), magnitude);
   V infiniteY = m.equal(m.abs(y), m.c(kInf));
-  V domain = m.land(m.less(x, m.c(0.0)), m.land(m.less(a, m.c(kInf)), m.compare(arith::CmpFPredicate::UNE, m.floor(y), y)));
+  V domain =
+      m.land(m.less(x, m.c(0.0)), m.land(m.less(a, m.c(kInf)), m.compare(arith::CmpFPredicate::UNE, m.floor(y), y)));
   result = m.select(m.land(domain, m.less(m.abs(y), m.c(kInf))), m.c(kNaN), result);
   result = m.select(m.land(m.equal(a, m.c(1.0)), infiniteY), m.c(1.0), result);
   result = m.select(m.lor(m.isNaN(x), m.isNaN(y)), m.add(x, y), result);

@@ -4,8 +4,9 @@
 
 namespace tenon {
 
-/// Expands a math op of one result whose operands are f32 or f64 (or vectors of these). Null where no expansion is known or needed.
-/// f32: exp, exp2, tanh and erf in f32, the rest through f64 and so within 1 ulp; f64: a few ulp, pow more for large exponents.
+/// Expands a math op of one result whose operands are f32 or f64 (or vectors of these). Null where no expansion is
+/// known or needed. f32: exp, exp2, tanh and erf in f32, the rest through f64 and so within 1 ulp; f64: a few ulp, pow
+/// more for large exponents.
 mlir::Value expandMathOp(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands);
 
 /// Conversions with floats that the target cannot convert itself. `type` is the result type.

@@ -1,7 +1,7 @@
 //===- NarrowFloats.cpp - f16, bf16 and f8 from and to wider floats --------------------===//
 //
-// Conversions in integer arithmetic, rounding to nearest even, with the results of APFloat: f8 types without infinities become NaN
-// where the value is too large.
+// Conversions in integer arithmetic, rounding to nearest even, with the results of APFloat: f8 types without infinities
+// become NaN where the value is too large.
 //
 //===----------------------------------------------------------------------===//
 #include "MathBuilder.h"
@@ -14,10 +14,10 @@ namespace {
 
 struct Small {
   int64_t mantissa, bias;
-  int64_t maximum;     // largest finite code
-  bool infinity;       // the code after it
-  int64_t nan;         // code of NaN
-  bool signedZero;     // else 0x80 is NaN
+  int64_t maximum; // largest finite code
+  bool infinity;   // the code after it
+  int64_t nan;     // code of NaN
+  bool signedZero; // else 0x80 is NaN
 };
 
 std::optional<Small> getSmall(Type type) {
@@ -54,9 +54,9 @@ V decode(MathBuilder &m, V code, const Small &format) {
   if (format.infinity)
     bits = m.select(lessInteger(m, m.i(format.maximum), magnitude), m.i(0x7f800000), bits);
   bits = m.lor(bits, sign);
-  V nan = !format.signedZero     ? equalInteger(m, code, m.i(0x80))
-          : format.infinity      ? lessInteger(m, m.i(format.maximum + 1), magnitude)
-                                 : lessInteger(m, m.i(format.maximum), magnitude);
+  V nan = !format.signedZero ? equalInteger(m, code, m.i(0x80))
+          : format.infinity  ? lessInteger(m, m.i(format.maximum + 1), magnitude)
+                             : lessInteger(m, m.i(format.maximum), magnitude);
   return m.asFloat(m.select(nan, m.i(0x7fc00000), bits));
 }
 
@@ -94,7 +94,8 @@ V truncateToOdd(OpBuilder &b, Location loc, V value) {
   MathBuilder m(b, loc, narrow), wide(b, loc, value.getType());
   V nearest = arith::TruncFOp::create(b, loc, narrow, value);
   V back = arith::ExtFOp::create(b, loc, value.getType(), nearest);
-  V inexact = wide.land(wide.compare(arith::CmpFPredicate::ONE, back, value), wide.less(wide.abs(back), wide.c(std::numeric_limits<double>::infinity())));
+  V inexact = wide.land(wide.compare(arith::CmpFPredicate::ONE, back, value),
+                        wide.less(wide.abs(back), wide.c(std::numeric_limits<double>::infinity())));
   V even = equalInteger(m, m.land(m.asInteger(nearest), m.i(1)), m.i(0));
   // Towards zero, then set the last bit: from an even neighbour that is the odd one on value's side.
   V awayFromZero = wide.less(wide.abs(value), wide.abs(back));

@@ -88,11 +88,13 @@ void dropEmptyTensors(func::FuncOp kernel, RewriterBase &rewriter) {
     if (isa<tensor::EmptyOp>(op) || op.getNumResults() == 0)
       continue;
     for (OpResult result : op.getResults()) {
-      if (!isEmptyTensor(result.getType()) || cast<RankedTensorType>(result.getType()).getNumDynamicDims() != 0 || result.use_empty())
+      if (!isEmptyTensor(result.getType()) || cast<RankedTensorType>(result.getType()).getNumDynamicDims() != 0 ||
+          result.use_empty())
         continue;
       rewriter.setInsertionPointAfter(&op);
       auto type = cast<RankedTensorType>(result.getType());
-      rewriter.replaceAllUsesWith(result, tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType()));
+      rewriter.replaceAllUsesWith(
+          result, tensor::EmptyOp::create(rewriter, op.getLoc(), type.getShape(), type.getElementType()));
     }
   }
 }
@@ -188,7 +190,8 @@ struct Generalize : OpInterfaceRewritePattern<linalg::LinalgOp> {
 bool isCheap(linalg::GenericOp op) {
   unsigned count = 0;
   for (Operation &inner : op.getBody()->without_terminator()) {
-    if (isa<arith::DivFOp, arith::RemFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, tensor::ExtractOp>(inner) ||
+    if (isa<arith::DivFOp, arith::RemFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+            tensor::ExtractOp>(inner) ||
         isa<math::MathDialect>(inner.getDialect()) || inner.getNumRegions() != 0)
       return false;
     ++count;
@@ -214,16 +217,19 @@ bool shouldFuse(OpOperand *operand) {
   return repeats && producer.getBody()->without_terminator().empty();
 }
 
-/// Producers that others use too, later on: computed by the consumer, which walks the same loops, as one more result of it.
+/// Producers that others use too, later on: computed by the consumer, which walks the same loops, as one more result of
+/// it.
 bool shouldShare(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
   return producer && consumer && producer->getBlock() == consumer->getBlock() && consumer.hasPureTensorSemantics() &&
          linalg::areElementwiseOpsFusable(operand) && consumer.getMatchingIndexingMap(operand).isIdentity() &&
-         llvm::all_of(producer.getIndexingMapsArray(), [](AffineMap map) { return map.isProjectedPermutation(true); }) &&
+         llvm::all_of(producer.getIndexingMapsArray(),
+                      [](AffineMap map) { return map.isProjectedPermutation(true); }) &&
          llvm::all_of(producer.getDpsInits(), [](Value init) { return init.getDefiningOp<tensor::EmptyOp>(); }) &&
          llvm::all_of(producer->getUsers(), [&](Operation *user) {
-           return user == consumer.getOperation() || (user->getBlock() == consumer->getBlock() && consumer->isBeforeInBlock(user));
+           return user == consumer.getOperation() ||
+                  (user->getBlock() == consumer->getBlock() && consumer->isBeforeInBlock(user));
          });
 }
 

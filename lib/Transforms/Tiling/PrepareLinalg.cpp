@@ -11,7 +11,8 @@ void tenon::expandAffineInBody(linalg::LinalgOp op) {
   op->walk([](Operation *inner) {
     OpBuilder builder(inner);
     if (auto apply = dyn_cast<affine::AffineApplyOp>(inner)) {
-      std::optional<SmallVector<Value>> values = affine::expandAffineMap(builder, apply.getLoc(), apply.getAffineMap(), apply.getOperands());
+      std::optional<SmallVector<Value>> values =
+          affine::expandAffineMap(builder, apply.getLoc(), apply.getAffineMap(), apply.getOperands());
       if (values) {
         apply.getResult().replaceAllUsesWith(values->front());
         apply.erase();
@@ -22,7 +23,8 @@ void tenon::expandAffineInBody(linalg::LinalgOp op) {
       return;
     bool minimum = isa<affine::AffineMinOp>(inner);
     AffineMap map = minimum ? cast<affine::AffineMinOp>(inner).getMap() : cast<affine::AffineMaxOp>(inner).getMap();
-    std::optional<SmallVector<Value>> values = affine::expandAffineMap(builder, inner->getLoc(), map, inner->getOperands());
+    std::optional<SmallVector<Value>> values =
+        affine::expandAffineMap(builder, inner->getLoc(), map, inner->getOperands());
     if (!values)
       return;
     Value result = values->front();
@@ -38,7 +40,8 @@ void tenon::expandAffineInBody(linalg::LinalgOp op) {
 linalg::LinalgOp tenon::collapseContiguous(linalg::LinalgOp op, RewriterBase &rewriter) {
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   SmallVector<ReassociationIndices> groups;
-  llvm::SmallDenseSet<unsigned> seen; // loops whose number the body looks at: a merged one would have to be divided again
+  llvm::SmallDenseSet<unsigned>
+      seen; // loops whose number the body looks at: a merged one would have to be divided again
   op->walk([&](linalg::IndexOp index) { seen.insert(index.getDim()); });
   auto joins = [&](unsigned loop) { // with the one before
     if (iterators[loop] != iterators[loop - 1] || seen.contains(loop) || seen.contains(loop - 1))
@@ -60,7 +63,8 @@ linalg::LinalgOp tenon::collapseContiguous(linalg::LinalgOp op, RewriterBase &re
           return false;
         int64_t inner = strides[dim], outer = strides[dim - 1], size = type.getDimSize(dim);
         bool identity = type.getLayout().isIdentity();
-        if (!identity && (ShapedType::isDynamic(inner) || ShapedType::isDynamic(outer) || ShapedType::isDynamic(size) || outer != inner * size))
+        if (!identity && (ShapedType::isDynamic(inner) || ShapedType::isDynamic(outer) || ShapedType::isDynamic(size) ||
+                          outer != inner * size))
           return false;
       }
     }

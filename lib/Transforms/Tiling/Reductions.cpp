@@ -11,8 +11,9 @@ Operation *tenon::getCombiner(linalg::LinalgOp op, unsigned index, Value &value)
   if (!combiner || combiner->getBlock() != &body || !argument.hasOneUse() || !combiner->hasOneUse() ||
       *argument.getUsers().begin() != combiner || combiner->getNumOperands() != 2)
     return nullptr;
-  if (!isa<arith::AddFOp, arith::AddIOp, arith::MulFOp, arith::MulIOp, arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp, arith::MinNumFOp,
-           arith::MaxSIOp, arith::MaxUIOp, arith::MinSIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp>(combiner))
+  if (!isa<arith::AddFOp, arith::AddIOp, arith::MulFOp, arith::MulIOp, arith::MaximumFOp, arith::MinimumFOp,
+           arith::MaxNumFOp, arith::MinNumFOp, arith::MaxSIOp, arith::MaxUIOp, arith::MinSIOp, arith::MinUIOp,
+           arith::AndIOp, arith::OrIOp, arith::XOrIOp>(combiner))
     return nullptr;
   value = combiner->getOperand(combiner->getOperand(0) == argument ? 1 : 0);
   return value == argument ? nullptr : combiner;

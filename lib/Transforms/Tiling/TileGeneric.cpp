@@ -1,7 +1,7 @@
 //===- TileGeneric.cpp - one parallel loop around a kernel without contractions -------===//
 //
-// The tile of each value follows from the classes of its dims: a tiled class is a part, everything else is whole. So the body is
-// cloned once, op by op, into the loop; nothing is computed twice.
+// The tile of each value follows from the classes of its dims: a tiled class is a part, everything else is whole. So
+// the body is cloned once, op by op, into the loop; nothing is computed twice.
 //
 //===----------------------------------------------------------------------===//
 #include "DimClasses.h"
@@ -36,7 +36,8 @@ struct TiledClass {
 
 class Tiler {
 public:
-  Tiler(func::FuncOp kernel, tenon::ScheduleAttr schedule, DenseMap<Operation *, SmallVector<ReassociationIndices>> loopGroups)
+  Tiler(func::FuncOp kernel, tenon::ScheduleAttr schedule,
+        DenseMap<Operation *, SmallVector<ReassociationIndices>> loopGroups)
       : kernel(kernel), schedule(schedule), loopGroups(std::move(loopGroups)), body(kernel.getBody().front()) {}
 
   /// Returns failure with a remark where the kernel stays one unit.
@@ -105,7 +106,8 @@ private:
       return success();
     }
     // Scalars are recomputed by every unit. Anything else with tensors makes the kernel one unit.
-    return success(op.getNumRegions() == 0 && isMemoryEffectFree(&op) && llvm::none_of(op.getOperandTypes(), llvm::IsaPred<TensorType>) &&
+    return success(op.getNumRegions() == 0 && isMemoryEffectFree(&op) &&
+                   llvm::none_of(op.getOperandTypes(), llvm::IsaPred<TensorType>) &&
                    llvm::none_of(op.getResultTypes(), llvm::IsaPred<TensorType>));
   }
 
@@ -156,8 +158,7 @@ private:
   }
 
   /// Calls `visitDim(sliceDim, fullDim)` for dims that the slice keeps, with -1 for a dropped one.
-  template <typename OpTy>
-  void forEachDim(OpTy op, llvm::function_ref<void(int64_t, int64_t)> visitDim) {
+  template <typename OpTy> void forEachDim(OpTy op, llvm::function_ref<void(int64_t, int64_t)> visitDim) {
     llvm::SmallBitVector dropped = op.getDroppedDims();
     int64_t next = 0;
     for (int64_t dim = 0, end = op.getMixedSizes().size(); dim < end; ++dim)
@@ -169,7 +170,8 @@ private:
     forEachDim(op, [&](int64_t resultDim, int64_t dim) {
       if (free)
         return; // its result may be tiled as it likes: offsets add up
-      if (resultDim >= 0 && covers(op.getSource(), dim, op.getMixedOffsets()[dim], op.getMixedSizes()[dim], op.getMixedStrides()[dim]))
+      if (resultDim >= 0 &&
+          covers(op.getSource(), dim, op.getMixedOffsets()[dim], op.getMixedSizes()[dim], op.getMixedStrides()[dim]))
         return classes.link(classes.of(op.getResult(), resultDim), classes.of(op.getSource(), dim));
       classes.forbid(classes.of(op.getSource(), dim));
     });
@@ -180,8 +182,8 @@ private:
       unsigned result = classes.of(op.getResult(), dim);
       if (!isOutside(op.getDest()))
         classes.link(result, classes.of(op.getDest(), dim));
-      bool whole = sourceDim >= 0 &&
-                   covers(op.getDest(), dim, op.getMixedOffsets()[dim], op.getMixedSizes()[dim], op.getMixedStrides()[dim]);
+      bool whole = sourceDim >= 0 && covers(op.getDest(), dim, op.getMixedOffsets()[dim], op.getMixedSizes()[dim],
+                                            op.getMixedStrides()[dim]);
       if (!whole)
         classes.forbid(result);
       if (sourceDim < 0 || isOutside(op.getSource()))
@@ -291,8 +293,9 @@ private:
     Location loc = kernel.getLoc();
     SmallVector<OpFoldResult> extents;
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      extents.push_back(type.isDynamicDim(dim) ? OpFoldResult(tensor::DimOp::create(builder, loc, destinations.front(), dim).getResult())
-                                               : OpFoldResult(builder.getIndexAttr(type.getDimSize(dim))));
+      extents.push_back(type.isDynamicDim(dim)
+                            ? OpFoldResult(tensor::DimOp::create(builder, loc, destinations.front(), dim).getResult())
+                            : OpFoldResult(builder.getIndexAttr(type.getDimSize(dim))));
     SmallVector<bool> allowed;
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       allowed.push_back(isClassAllowed(classes.find(classes.of(root, dim))));
@@ -410,8 +413,10 @@ private:
     for (int64_t dim = extents.size() - 1; dim >= 0; --dim) {
       if (!allowed[dim])
         continue;
-      if (crossed >= 0 && allowed[crossed] && allowed.back() && (dim == crossed || dim + 1 == static_cast<int64_t>(extents.size()))) {
-        tiles[dim] = builder.getIndexAttr(dim == crossed ? 64 : 256); // squares, so that both sides use their cache lines
+      if (crossed >= 0 && allowed[crossed] && allowed.back() &&
+          (dim == crossed || dim + 1 == static_cast<int64_t>(extents.size()))) {
+        tiles[dim] =
+            builder.getIndexAttr(dim == crossed ? 64 : 256); // squares, so that both sides use their cache lines
         wanted = dim == crossed ? 1 : wanted;
         continue;
       }
@@ -438,7 +443,8 @@ private:
     return tiles;
   }
 
-  /// The dim of the root along which an input of `rootOp` is contiguous where it is not along the root's last dim; -1 if none.
+  /// The dim of the root along which an input of `rootOp` is contiguous where it is not along the root's last dim; -1
+  /// if none.
   int64_t crossedDim(linalg::GenericOp rootOp) {
     if (!rootOp)
       return -1;
@@ -497,8 +503,8 @@ OpFoldResult apply(OpBuilder &builder, Location loc, AffineExpr expr, ArrayRef<O
 }
 
 /// A slice, or the value itself where the slice is all of it.
-Value sliceOf(OpBuilder &builder, Location loc, Value value, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-              bool partial) {
+Value sliceOf(OpBuilder &builder, Location loc, Value value, ArrayRef<OpFoldResult> offsets,
+              ArrayRef<OpFoldResult> sizes, bool partial) {
   if (!partial)
     return value;
   SmallVector<OpFoldResult> strides(offsets.size(), builder.getIndexAttr(1));
@@ -510,7 +516,8 @@ Value Tiler::operandTile(OpBuilder &builder, linalg::GenericOp op, OpOperand &op
   if (!isTensor(original))
     return value;
   Location loc = op.getLoc();
-  SmallVector<OpFoldResult> loopOffsets(op.getNumLoops(), builder.getIndexAttr(0)), loopLast(op.getNumLoops(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> loopOffsets(op.getNumLoops(), builder.getIndexAttr(0)),
+      loopLast(op.getNumLoops(), builder.getIndexAttr(0));
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
     if (TiledClass *tile = find(classes.of(op, loop))) {
       loopOffsets[loop] = tile->offset;
@@ -539,8 +546,10 @@ Value Tiler::operandTile(OpBuilder &builder, linalg::GenericOp op, OpOperand &op
       SmallVector<OpFoldResult> full(op.getNumLoops());
       SmallVector<int64_t> ranges = op.getStaticLoopRanges();
       for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-        full[loop] = find(classes.of(op, loop)) ? loopLast[loop]
-                                                : OpFoldResult(builder.getIndexAttr(ShapedType::isDynamic(ranges[loop]) ? 0 : ranges[loop] - 1));
+        full[loop] =
+            find(classes.of(op, loop))
+                ? loopLast[loop]
+                : OpFoldResult(builder.getIndexAttr(ShapedType::isDynamic(ranges[loop]) ? 0 : ranges[loop] - 1));
       AffineMap map = AffineMap::get(op.getNumLoops(), 0, expr);
       offsets.back() = affine::makeComposedFoldedAffineApply(builder, loc, map, loopOffsets);
       bool unknown = false;
@@ -549,8 +558,9 @@ Value Tiler::operandTile(OpBuilder &builder, linalg::GenericOp op, OpOperand &op
           unknown |= !find(classes.of(op, loop.getPosition())) && ShapedType::isDynamic(ranges[loop.getPosition()]);
       });
       AffineExpr a = builder.getAffineDimExpr(0), b = builder.getAffineDimExpr(1);
-      sizes.back() = unknown ? apply(builder, loc, a - b, {sizes.back(), offsets.back()})
-                             : apply(builder, loc, a + 1, {affine::makeComposedFoldedAffineApply(builder, loc, map, full)});
+      sizes.back() = unknown
+                         ? apply(builder, loc, a - b, {sizes.back(), offsets.back()})
+                         : apply(builder, loc, a + 1, {affine::makeComposedFoldedAffineApply(builder, loc, map, full)});
     }
     partial = true;
   }
@@ -598,7 +608,8 @@ void Tiler::cloneEmpty(OpBuilder &builder, tensor::EmptyOp op) {
     else
       sizes.push_back(size);
   }
-  mapping.map(op.getResult(), tensor::EmptyOp::create(builder, op.getLoc(), sizes, op.getType().getElementType()).getResult());
+  mapping.map(op.getResult(),
+              tensor::EmptyOp::create(builder, op.getLoc(), sizes, op.getType().getElementType()).getResult());
 }
 
 SmallVector<OpFoldResult> mapped(IRMapping &mapping, ArrayRef<OpFoldResult> values) {
@@ -608,7 +619,8 @@ SmallVector<OpFoldResult> mapped(IRMapping &mapping, ArrayRef<OpFoldResult> valu
   return result;
 }
 
-RankedTensorType sliceType(RankedTensorType original, ArrayRef<OpFoldResult> sizes, const llvm::SmallBitVector &dropped) {
+RankedTensorType sliceType(RankedTensorType original, ArrayRef<OpFoldResult> sizes,
+                           const llvm::SmallBitVector &dropped) {
   SmallVector<int64_t> shape;
   for (auto [dim, size] : llvm::enumerate(sizes))
     if (!dropped.test(dim))
@@ -619,7 +631,8 @@ RankedTensorType sliceType(RankedTensorType original, ArrayRef<OpFoldResult> siz
 void Tiler::cloneExtract(OpBuilder &builder, tensor::ExtractSliceOp op) {
   Location loc = op.getLoc();
   Value source = whole(op.getSource());
-  SmallVector<OpFoldResult> offsets = mapped(mapping, op.getMixedOffsets()), sizes = mapped(mapping, op.getMixedSizes()),
+  SmallVector<OpFoldResult> offsets = mapped(mapping, op.getMixedOffsets()),
+                            sizes = mapped(mapping, op.getMixedSizes()),
                             strides = mapped(mapping, op.getMixedStrides());
   bool free = isOutside(op.getSource());
   forEachDim(op, [&](int64_t resultDim, int64_t dim) {
@@ -635,13 +648,15 @@ void Tiler::cloneExtract(OpBuilder &builder, tensor::ExtractSliceOp op) {
     sizes[dim] = tile->size;
   });
   RankedTensorType type = sliceType(op.getType(), sizes, op.getDroppedDims());
-  mapping.map(op.getResult(), tensor::ExtractSliceOp::create(builder, loc, type, source, offsets, sizes, strides).getResult());
+  mapping.map(op.getResult(),
+              tensor::ExtractSliceOp::create(builder, loc, type, source, offsets, sizes, strides).getResult());
 }
 
 void Tiler::cloneInsert(OpBuilder &builder, tensor::InsertSliceOp op) {
   Location loc = op.getLoc();
   Value source = whole(op.getSource()), destination = whole(op.getDest());
-  SmallVector<OpFoldResult> offsets = mapped(mapping, op.getMixedOffsets()), sizes = mapped(mapping, op.getMixedSizes()),
+  SmallVector<OpFoldResult> offsets = mapped(mapping, op.getMixedOffsets()),
+                            sizes = mapped(mapping, op.getMixedSizes()),
                             strides = mapped(mapping, op.getMixedStrides());
   SmallVector<OpFoldResult> sourceOffsets, sourceSizes, destinationOffsets, destinationSizes;
   bool sliceSource = false, sliceDestination = false;
@@ -660,7 +675,8 @@ void Tiler::cloneInsert(OpBuilder &builder, tensor::InsertSliceOp op) {
   });
   source = sliceOf(builder, loc, source, sourceOffsets, sourceSizes, sliceSource);
   destination = sliceOf(builder, loc, destination, destinationOffsets, destinationSizes, sliceDestination);
-  mapping.map(op.getResult(), tensor::InsertSliceOp::create(builder, loc, source, destination, offsets, sizes, strides).getResult());
+  mapping.map(op.getResult(),
+              tensor::InsertSliceOp::create(builder, loc, source, destination, offsets, sizes, strides).getResult());
 }
 
 void Tiler::cloneInto(OpBuilder &builder, Operation &op) {
@@ -685,7 +701,8 @@ LogicalResult Tiler::rewrite() {
   auto terminator = cast<func::ReturnOp>(body.getTerminator());
   SmallVector<Operation *> old;
   for (Operation &op : body.without_terminator()) {
-    bool keep = trailing.contains(&op) || (op.getNumResults() == 1 && outside.contains(op.getResult(0))) || isa<tensor::DimOp>(op) ||
+    bool keep = trailing.contains(&op) || (op.getNumResults() == 1 && outside.contains(op.getResult(0))) ||
+                isa<tensor::DimOp>(op) ||
                 (isMemoryEffectFree(&op) && op.getNumRegions() == 0 && !isa<tensor::ExtractOp>(op) &&
                  llvm::none_of(op.getResultTypes(), llvm::IsaPred<TensorType>) &&
                  llvm::all_of(op.getOperands(), [&](Value operand) {
@@ -721,13 +738,15 @@ LogicalResult Tiler::rewrite() {
   for (auto [index, tile] : llvm::enumerate(tiled)) {
     tile.offset = forall.getInductionVars()[index];
     auto extent = getConstantIntValue(tile.extent), step = getConstantIntValue(tile.tile);
-    AffineExpr iv = builder.getAffineDimExpr(0), end = builder.getAffineSymbolExpr(0), width = builder.getAffineSymbolExpr(1);
+    AffineExpr iv = builder.getAffineDimExpr(0), end = builder.getAffineSymbolExpr(0),
+               width = builder.getAffineSymbolExpr(1);
     if (step && *step == 1)
       tile.size = builder.getIndexAttr(1);
     else if (extent && step && *extent % *step == 0)
       tile.size = tile.tile;
     else
-      tile.size = affine::makeComposedFoldedAffineMin(builder, loc, AffineMap::get(1, 2, {width, end - iv}, builder.getContext()),
+      tile.size = affine::makeComposedFoldedAffineMin(builder, loc,
+                                                      AffineMap::get(1, 2, {width, end - iv}, builder.getContext()),
                                                       {tile.offset, tile.extent, tile.tile});
   }
   for (auto [destination, shared] : llvm::zip(destinations, forall.getRegionIterArgs())) {
@@ -749,9 +768,8 @@ LogicalResult Tiler::rewrite() {
     tensor::ParallelInsertSliceOp::create(builder, loc, mapping.lookup(root), shared, offsets, sizes, strides);
   }
   for (auto [root, result] : llvm::zip(roots, forall.getResults()))
-    root.replaceUsesWithIf(result, [&](OpOperand &use) {
-      return use.getOwner() == terminator || trailing.contains(use.getOwner());
-    });
+    root.replaceUsesWithIf(
+        result, [&](OpOperand &use) { return use.getOwner() == terminator || trailing.contains(use.getOwner()); });
   for (Operation *op : llvm::reverse(old))
     op->erase();
   return success();
@@ -766,7 +784,8 @@ class TileGeneric : public tenon::impl::TileGenericBase<TileGeneric> {
     cse.addPass(createCSEPass());
     for (auto kernel : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       auto schedule = kernel->getAttrOfType<tenon::ScheduleAttr>(tenon::kScheduleAttr);
-      if (!kernel->hasAttr(tenon::kKernelAttr) || kernel.isExternal() || (schedule && schedule.getAlgorithm() == "contract"))
+      if (!kernel->hasAttr(tenon::kKernelAttr) || kernel.isExternal() ||
+          (schedule && schedule.getAlgorithm() == "contract"))
         continue;
       bool contracts = kernel.walk([](tenon::TileContractOp) { return WalkResult::interrupt(); }).wasInterrupted();
       if (contracts || !kernel.getBody().hasOneBlock() || kernel.getNumResults() == 0)

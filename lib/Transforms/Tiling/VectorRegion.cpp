@@ -1,7 +1,7 @@
 //===- VectorRegion.cpp - the body of a linalg op on several lanes at once ------------===//
 //
-// Values that are the same in all lanes stay scalars, indices stay base and step as long as the arithmetic on them allows:
-// both keep loads of neighbours vector loads.
+// Values that are the same in all lanes stay scalars, indices stay base and step as long as the arithmetic on them
+// allows: both keep loads of neighbours vector loads.
 //
 //===----------------------------------------------------------------------===//
 #include "VectorRegion.h"
@@ -24,7 +24,8 @@ tenon::RegionTraits tenon::analyseRegion(Block &body) {
       traits.masks = false;
       continue;
     }
-    if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(op)) {
+    if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
+            arith::FloorDivSIOp>(op)) {
       traits.masks = false;
       traits.cost += 10;
     }
@@ -48,7 +49,8 @@ Value tenon::asVector(OpBuilder &builder, Location loc, Lanes value, int64_t lan
     return vector;
   Value steps = vector::StepOp::create(builder, loc, VectorType::get({lanes}, builder.getIndexType()));
   if (value.step != 1)
-    steps = arith::MulIOp::create(builder, loc, steps, splat(builder, loc, arith::ConstantIndexOp::create(builder, loc, value.step), lanes));
+    steps = arith::MulIOp::create(builder, loc, steps,
+                                  splat(builder, loc, arith::ConstantIndexOp::create(builder, loc, value.step), lanes));
   return arith::AddIOp::create(builder, loc, vector, steps);
 }
 
@@ -58,7 +60,8 @@ bool isVector(const Lanes &value) { return isa<VectorType>(value.value.getType()
 
 /// base + lane * step through sums and products with scalars; nullopt where that form is lost.
 std::optional<Lanes> keepLinear(OpBuilder &builder, Operation &op, ArrayRef<Lanes> operands) {
-  if (op.getNumResults() != 1 || !op.getResult(0).getType().isIndex() || operands.size() != 2 || llvm::any_of(operands, isVector))
+  if (op.getNumResults() != 1 || !op.getResult(0).getType().isIndex() || operands.size() != 2 ||
+      llvm::any_of(operands, isVector))
     return std::nullopt;
   Lanes a = operands[0], b = operands[1];
   auto scalar = [&] {
@@ -103,7 +106,8 @@ Lanes cloneLoad(OpBuilder &builder, memref::LoadOp load, Value memref, ArrayRef<
       else if (index.step == 0 || lane == 0)
         place.push_back(index.value);
       else
-        place.push_back(arith::AddIOp::create(builder, loc, index.value, arith::ConstantIndexOp::create(builder, loc, lane * index.step)));
+        place.push_back(arith::AddIOp::create(builder, loc, index.value,
+                                              arith::ConstantIndexOp::create(builder, loc, lane * index.step)));
     }
     elements.push_back(memref::LoadOp::create(builder, loc, memref, place));
   }
@@ -112,7 +116,8 @@ Lanes cloneLoad(OpBuilder &builder, memref::LoadOp load, Value memref, ArrayRef<
 
 } // namespace
 
-SmallVector<Lanes> tenon::cloneRegion(OpBuilder &builder, Block &body, ArrayRef<Lanes> arguments, ArrayRef<Lanes> indices, int64_t lanes) {
+SmallVector<Lanes> tenon::cloneRegion(OpBuilder &builder, Block &body, ArrayRef<Lanes> arguments,
+                                      ArrayRef<Lanes> indices, int64_t lanes) {
   DenseMap<Value, Lanes> values;
   IRMapping scalars; // for ops that are only ever scalar
   for (auto [argument, lanesOf] : llvm::zip(body.getArguments(), arguments)) {
@@ -136,7 +141,8 @@ SmallVector<Lanes> tenon::cloneRegion(OpBuilder &builder, Block &body, ArrayRef<
     SmallVector<Lanes> operands;
     for (Value operand : op.getOperands())
       operands.push_back(lookup(operand));
-    bool uniform = lanes == 1 || llvm::all_of(operands, [](const Lanes &operand) { return !isVector(operand) && operand.step == 0; });
+    bool uniform = lanes == 1 ||
+                   llvm::all_of(operands, [](const Lanes &operand) { return !isVector(operand) && operand.step == 0; });
     if (uniform) {
       Operation *made = builder.clone(op, scalars);
       for (auto [old, now] : llvm::zip(op.getResults(), made->getResults()))

@@ -18,8 +18,8 @@ struct RegionTraits {
 };
 RegionTraits analyseRegion(mlir::Block &body);
 
-/// Clones `body` at the builder's place. `arguments` stand for its arguments; `indices[d]` for linalg.index d. Returns what it
-/// yields. With one lane everything is scalar.
+/// Clones `body` at the builder's place. `arguments` stand for its arguments; `indices[d]` for linalg.index d. Returns
+/// what it yields. With one lane everything is scalar.
 llvm::SmallVector<Lanes> cloneRegion(mlir::OpBuilder &builder, mlir::Block &body, llvm::ArrayRef<Lanes> arguments,
                                      llvm::ArrayRef<Lanes> indices, int64_t lanes);
 
