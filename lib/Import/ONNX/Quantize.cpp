@@ -59,7 +59,15 @@ LogicalResult quantize(Node &n) {
   bool toFloat = isFloatDType(dtype);
   V q = n.elementwise({f, s, z}, proto::Float, [&](Scalar &sc, A a) {
     Value v = sc.div(a[0], a[1]);
-    return toFloat ? sc.add(v, a[2]) : sc.add(sc.roundEven(v), a[2]);
+    if (toFloat)
+      return sc.add(v, a[2]);
+    v = sc.add(sc.roundEven(v), a[2]);
+    unsigned width = elementType(v.getContext(), dtype).getIntOrFloatBitWidth();
+    if (width >= 8) // the cast saturates
+      return v;
+    bool isUnsigned = isUnsignedDType(dtype);
+    double high = (1 << (isUnsigned ? width : width - 1)) - 1, low = isUnsigned ? 0 : -high - 1;
+    return sc.min(sc.max(v, sc.constLike(v, low)), sc.constLike(v, high));
   });
   return n.out(n.cast(q, dtype, n.attrInt("saturate", 1)));
 }
