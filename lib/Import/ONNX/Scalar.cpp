@@ -103,6 +103,16 @@ Value Scalar::fromIndex(Value i, Type type) {
 Value Scalar::toIndex(Value x) {
   if (x.getType().isIndex())
     return x;
+  // A size that became an element and comes back is the same value: equal sizes must stay recognizable.
+  Value source = x;
+  while (Operation *def = source.getDefiningOp()) {
+    if (isa<arith::ExtSIOp>(def) || (isa<arith::TruncIOp>(def) && source.getType().getIntOrFloatBitWidth() >= 32))
+      source = def->getOperand(0);
+    else
+      break;
+  }
+  if (auto cast = source.getDefiningOp<arith::IndexCastOp>(); cast && cast.getIn().getType().isIndex())
+    return cast.getIn();
   return isUnsigned ? op<arith::IndexCastUIOp>(b.getIndexType(), x) : op<arith::IndexCastOp>(b.getIndexType(), x);
 }
 
