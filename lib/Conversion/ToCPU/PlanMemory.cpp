@@ -341,11 +341,28 @@ private:
   llvm::DenseMap<Operation *, int64_t> positions;
 };
 
+/// Host tensors are contiguous whatever their type says; a copy between types that do not say so would be lowered to a call
+/// of a library. Both types have one descriptor in LLVM.
+void copyContiguously(func::FuncOp function) {
+  function.walk([](memref::CopyOp copy) {
+    OpBuilder builder(copy);
+    for (OpOperand &operand : copy->getOpOperands()) {
+      auto type = cast<MemRefType>(operand.get().getType());
+      auto plain = MemRefType::get(type.getShape(), type.getElementType());
+      if (type != plain)
+        operand.set(UnrealizedConversionCastOp::create(builder, copy.getLoc(), plain, operand.get()).getResult(0));
+    }
+  });
+}
+
 class PlanMemory : public tenon::impl::PlanMemoryBase<PlanMemory> {
   void runOnOperation() override {
     llvm::StringMap<int64_t> weightIndex;
     for (auto weight : getOperation().getOps<tenon::WeightOp>())
       weightIndex.try_emplace(weight.getSymName(), weightIndex.size());
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function->hasAttr(tenon::kKernelAttr))
+        copyContiguously(function);
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isExternal() && failed(FunctionPlanner(function, getOperation(), weightIndex).run()))
         return signalPassFailure();
