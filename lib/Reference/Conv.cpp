@@ -55,7 +55,9 @@ Number tenon::reference::roundTo(Type type, Number value) {
 }
 
 /// The place in the input that tap k of result position o reads; for transposed ones, where input position o goes.
-static int64_t position(int64_t o, int64_t k, int64_t stride, int64_t dilation, int64_t pad) { return o * stride + k * dilation - pad; }
+static int64_t position(int64_t o, int64_t k, int64_t stride, int64_t dilation, int64_t pad) {
+  return o * stride + k * dilation - pad;
+}
 
 Numbers tenon::reference::evaluate(ConvOp op, const Numbers &input, const Numbers &filter, const Numbers *bias) {
   int64_t n = op.getSpatialRank(), groups = op.getGroups();
@@ -78,7 +80,8 @@ Numbers tenon::reference::evaluate(ConvOp op, const Numbers &input, const Number
   }
 
   Numbers sums(shape);
-  // One index runs over the positions that the taps are counted from: those of the result, or of the input if transposed.
+  // One index runs over the positions that the taps are counted from: those of the result, or of the input if
+  // transposed.
   SmallVector<int64_t> from(transposed ? input.shape : shape);
   from[op.getChannelDim()] = 1;
   forEachIndex(from, [&](ArrayRef<int64_t> base) {
@@ -91,7 +94,8 @@ Numbers tenon::reference::evaluate(ConvOp op, const Numbers &input, const Number
         if (reached[dim] < 0 || reached[dim] >= other.shape[dim])
           return;
       }
-      SmallVector<int64_t> in(transposed ? ArrayRef<int64_t>(base) : reached), out(transposed ? ArrayRef<int64_t>(reached) : base);
+      SmallVector<int64_t> in(transposed ? ArrayRef<int64_t>(base) : reached),
+          out(transposed ? ArrayRef<int64_t>(reached) : base);
       SmallVector<int64_t> weight(filter.shape.size());
       if (op.getPerSample())
         weight[0] = base[0];

@@ -1,7 +1,7 @@
 //===- ConvFamily.h - what tenon.conv, tenon.pool and tenon.resize compute -----------------===//
 //
-// The meaning of the convolution family as plain loops over plain tensors, straight from the ops' descriptions. Knows nothing of
-// how the evaluator stores tensors.
+// The meaning of the convolution family as plain loops over plain tensors, straight from the ops' descriptions. Knows
+// nothing of how the evaluator stores tensors.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -20,8 +20,9 @@ SmallVector<Numbers> tenon::reference::evaluate(PoolOp op, const Numbers &input)
       count = std::min(llvm::divideCeilSigned(span, stride) + 1, llvm::divideFloorSigned(size + start - 1, stride) + 1);
     shape[i + 2] = std::max<int64_t>(0, count);
   }
-  Number lowest = isa<FloatType>(element) ? -std::numeric_limits<Number>::infinity()
-                                          : -std::ldexp(Number(1), static_cast<int>(element.getIntOrFloatBitWidth()) - 1);
+  Number lowest = isa<FloatType>(element)
+                      ? -std::numeric_limits<Number>::infinity()
+                      : -std::ldexp(Number(1), static_cast<int>(element.getIntOrFloatBitWidth()) - 1);
   Numbers values(shape), indices(shape, -1);
   forEachIndex(shape, [&](ArrayRef<int64_t> out) {
     Number best = lowest, sum = 0;

@@ -35,7 +35,9 @@ public:
 
 private:
   float kernel(float distance) const;
-  int64_t clamp(float i) const { return std::clamp<int64_t>(static_cast<int64_t>(std::clamp(i, -1e9f, 9e18f)), 0, size - 1); }
+  int64_t clamp(float i) const {
+    return std::clamp<int64_t>(static_cast<int64_t>(std::clamp(i, -1e9f, 9e18f)), 0, size - 1);
+  }
 
   mutable ResizeOp op; // accessors of ops are not const
   int64_t dim, rank, size, outSize;

@@ -34,21 +34,25 @@ Value TensorBuilder::constant(Type type, double value) {
   return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, static_cast<int64_t>(value)));
 }
 
-Value TensorBuilder::empty(ArrayRef<OpFoldResult> sizes, Type element) { return tensor::EmptyOp::create(b, loc, sizes, element); }
+Value TensorBuilder::empty(ArrayRef<OpFoldResult> sizes, Type element) {
+  return tensor::EmptyOp::create(b, loc, sizes, element);
+}
 
 Value TensorBuilder::filled(ArrayRef<OpFoldResult> sizes, Value scalar) {
   return linalg::FillOp::create(b, loc, scalar, empty(sizes, scalar.getType())).getResult(0);
 }
 
-Value TensorBuilder::elementwise(ArrayRef<OpFoldResult> sizes, Type element, ValueRange inputs, ArrayRef<AffineMap> maps, Body body) {
+Value TensorBuilder::elementwise(ArrayRef<OpFoldResult> sizes, Type element, ValueRange inputs,
+                                 ArrayRef<AffineMap> maps, Body body) {
   Value out = empty(sizes, element);
   SmallVector<AffineMap> allMaps(maps);
   allMaps.push_back(b.getMultiDimIdentityMap(sizes.size()));
   SmallVector<utils::IteratorType> iterators(sizes.size(), utils::IteratorType::parallel);
-  auto op = linalg::GenericOp::create(b, loc, out.getType(), inputs, out, allMaps, iterators,
-                                      [&](OpBuilder &nested, Location nestedLoc, ValueRange args) {
-                                        linalg::YieldOp::create(nested, nestedLoc, body(nested, nestedLoc, args.drop_back()));
-                                      });
+  auto op =
+      linalg::GenericOp::create(b, loc, out.getType(), inputs, out, allMaps, iterators,
+                                [&](OpBuilder &nested, Location nestedLoc, ValueRange args) {
+                                  linalg::YieldOp::create(nested, nestedLoc, body(nested, nestedLoc, args.drop_back()));
+                                });
   return op.getResult(0);
 }
 
@@ -151,7 +155,8 @@ Value TensorBuilder::window(Value tensor, ArrayRef<int64_t> low, ArrayRef<OpFold
   return tensor;
 }
 
-Value TensorBuilder::slice(Value tensor, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes, ArrayRef<int64_t> strides) {
+Value TensorBuilder::slice(Value tensor, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
+                           ArrayRef<int64_t> strides) {
   // Offsets into empty tensors are out of bounds to the verifier, even 0.
   if (llvm::any_of(sizes, [](OpFoldResult size) { return known(size) == 0; }))
     return empty(sizes, cast<ShapedType>(tensor.getType()).getElementType());
@@ -173,13 +178,15 @@ Value TensorBuilder::convert(Value scalar, Type type) {
   if (isa<FloatType>(from) && isa<FloatType>(type)) {
     if (type.getIntOrFloatBitWidth() == from.getIntOrFloatBitWidth()) // f16 <-> bf16
       return convert(convert(scalar, b.getF32Type()), type);
-    return wider ? arith::ExtFOp::create(b, loc, type, scalar).getResult() : arith::TruncFOp::create(b, loc, type, scalar).getResult();
+    return wider ? arith::ExtFOp::create(b, loc, type, scalar).getResult()
+                 : arith::TruncFOp::create(b, loc, type, scalar).getResult();
   }
   if (isa<FloatType>(type))
     return arith::SIToFPOp::create(b, loc, type, scalar);
   if (isa<FloatType>(from))
     return arith::FPToSIOp::create(b, loc, type, scalar);
-  return wider ? arith::ExtSIOp::create(b, loc, type, scalar).getResult() : arith::TruncIOp::create(b, loc, type, scalar).getResult();
+  return wider ? arith::ExtSIOp::create(b, loc, type, scalar).getResult()
+               : arith::TruncIOp::create(b, loc, type, scalar).getResult();
 }
 
 Sizes tenon::tolinalg::resultSizes(OpBuilder &b, Operation *op, unsigned number) {

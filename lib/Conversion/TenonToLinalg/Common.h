@@ -1,7 +1,7 @@
 //===- Common.h - building blocks of the convolution family's lowering -----------------===//
 //
-// Small helpers on tensors with static and dynamic sizes: windows, reshapes, element-wise ops. Nothing here knows an op of the
-// tenon dialect; what a family computes lives in its own file.
+// Small helpers on tensors with static and dynamic sizes: windows, reshapes, element-wise ops. Nothing here knows an op
+// of the tenon dialect; what a family computes lives in its own file.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -61,7 +61,8 @@ struct TensorBuilder {
   Value window(Value tensor, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<OpFoldResult> high, Value padding);
   Value window(Value tensor, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, Value padding);
   /// Every stride-th element from `offset` on, `sizes` of them, per dim.
-  Value slice(Value tensor, llvm::ArrayRef<OpFoldResult> offsets, llvm::ArrayRef<OpFoldResult> sizes, llvm::ArrayRef<int64_t> strides);
+  Value slice(Value tensor, llvm::ArrayRef<OpFoldResult> offsets, llvm::ArrayRef<OpFoldResult> sizes,
+              llvm::ArrayRef<int64_t> strides);
   /// Casts to a type of other static sizes if needed.
   Value castTo(Value tensor, mlir::Type type);
   /// Converts a scalar to `type` (floats and signed integers).

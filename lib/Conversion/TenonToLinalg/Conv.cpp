@@ -1,7 +1,7 @@
 //===- Conv.cpp - tenon.conv as a contraction ------------------------------------------===//
 //
-// Ordinary (not transposed) convolutions. Each operand carries the roles of its dims; the steps below reshape operands and
-// roles together until every role is one loop of the contraction.
+// Ordinary (not transposed) convolutions. Each operand carries the roles of its dims; the steps below reshape operands
+// and roles together until every role is one loop of the contraction.
 //
 //===----------------------------------------------------------------------===//
 #include "Common.h"
@@ -39,7 +39,8 @@ struct ResultDim {
 
 class ConvLowering {
 public:
-  ConvLowering(IRRewriter &rewriter, ConvOp op) : rewriter(rewriter), op(op), build{rewriter, op.getLoc()}, n(op.getSpatialRank()) {}
+  ConvLowering(IRRewriter &rewriter, ConvOp op)
+      : rewriter(rewriter), op(op), build{rewriter, op.getLoc()}, n(op.getSpatialRank()) {}
   void run();
 
 private:
@@ -107,8 +108,10 @@ void ConvLowering::takeWindows() {
     if (phased && i == inner) { // whole phases: outputs plus the taps of one phase, less one
       int64_t step = strides[i], perPhase = llvm::divideCeil(taps[i], step);
       OpFoldResult count = out[findResult(kSpatial + i)].size, size = build.sizesOf(x.value)[position];
-      high[position] = build.apply((build.sym(0) + (perPhase - 1)) * step - build.sym(1) - low[position], {count, size});
-    } else if (known(out[findResult(kSpatial + i)].size) == 1 && !ShapedType::isDynamic(taps[i])) { // exactly the one window
+      high[position] =
+          build.apply((build.sym(0) + (perPhase - 1)) * step - build.sym(1) - low[position], {count, size});
+    } else if (known(out[findResult(kSpatial + i)].size) == 1 &&
+               !ShapedType::isDynamic(taps[i])) { // exactly the one window
       int64_t reach = dilations[i] * (taps[i] - 1) + 1;
       high[position] = build.apply(build.sym(0) * -1 + (reach - low[position]), {build.sizesOf(x.value)[position]});
     }
@@ -127,7 +130,8 @@ void ConvLowering::takeWindows() {
     x.value = build.slice(x.value, offsets, sizes, steps);
 }
 
-/// Position o * s + k with k = a * s + b becomes (b, o + a): unit stride within phase b. The filter gets zero taps up to a multiple of s.
+/// Position o * s + k with k = a * s + b becomes (b, o + a): unit stride within phase b. The filter gets zero taps up
+/// to a multiple of s.
 void ConvLowering::splitPhases() {
   if (!phased)
     return;
@@ -322,7 +326,8 @@ Value ConvLowering::contract() {
   }
   maps.push_back(map(outExprs));
   auto generic = linalg::GenericOp::create(
-      rewriter, op.getLoc(), sums.getType(), inputs, sums, maps, iterators, [&](OpBuilder &b, Location loc, ValueRange args) {
+      rewriter, op.getLoc(), sums.getType(), inputs, sums, maps, iterators,
+      [&](OpBuilder &b, Location loc, ValueRange args) {
         TensorBuilder body{b, loc};
         Value lhs = body.convert(args[0], sumType), rhs = body.convert(args[1], sumType), sum;
         if (isa<FloatType>(sumType))

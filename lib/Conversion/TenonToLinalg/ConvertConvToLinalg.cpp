@@ -24,7 +24,9 @@ void expandAffine(Operation *root) {
   });
   for (Operation *op : ops) {
     OpBuilder builder(op);
-    auto expand = [&](AffineMap map) { return *affine::expandAffineMap(builder, op->getLoc(), map, op->getOperands()); };
+    auto expand = [&](AffineMap map) {
+      return *affine::expandAffineMap(builder, op->getLoc(), map, op->getOperands());
+    };
     Value result;
     if (auto apply = dyn_cast<affine::AffineApplyOp>(op)) {
       result = expand(apply.getAffineMap()).front();

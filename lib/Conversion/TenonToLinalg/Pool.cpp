@@ -1,8 +1,8 @@
 //===- Pool.cpp - tenon.pool as linalg --------------------------------------------------===//
 //
-// Windows of few taps are an element-wise op over shifted (and strided) slices of the padded input; larger ones are that along one
-// dim after the other. Windows that cover the input are plain reductions. The rest are reductions over a window, whose sizes
-// an operand without data carries.
+// Windows of few taps are an element-wise op over shifted (and strided) slices of the padded input; larger ones are
+// that along one dim after the other. Windows that cover the input are plain reductions. The rest are reductions over a
+// window, whose sizes an operand without data carries.
 //
 //===----------------------------------------------------------------------===//
 #include "Common.h"
@@ -94,7 +94,8 @@ Value PoolLowering::padInput() {
     if (op.getCeilMode()) {
       int64_t stride = op.getStrides()[i], reach = op.getDilations()[i] * (op.getKernel()[i] - 1) + 1;
       high[i + 2] = build.max(
-          build.apply((build.sym(0) - 1) * stride + (reach - low[i + 2]) - build.sym(1), {sizes[i + 2], input[i + 2]}), 0);
+          build.apply((build.sym(0) - 1) * stride + (reach - low[i + 2]) - build.sym(1), {sizes[i + 2], input[i + 2]}),
+          0);
     }
   }
   Value padding = kind == PoolKind::max ? arith::ConstantOp::create(rewriter, op.getLoc(), lowest()).getResult()
@@ -123,7 +124,9 @@ Value PoolLowering::unrolled(Value padded, ArrayRef<int64_t> dims) {
     }
   }
   bool partial = cast<ShapedType>(padded.getType()).getElementType() == sumType && dims.front() != firstDim;
-  auto contribute = [&](OpBuilder &b, Location loc, Value scalar) { return partial ? scalar : contribution(b, loc, scalar); };
+  auto contribute = [&](OpBuilder &b, Location loc, Value scalar) {
+    return partial ? scalar : contribution(b, loc, scalar);
+  };
   SmallVector<AffineMap> maps(slices.size(), rewriter.getMultiDimIdentityMap(n + 2));
   return build.elementwise(result, sumType, slices, maps, [&](OpBuilder &b, Location loc, ValueRange args) {
     Value sum = contribute(b, loc, args[0]);
@@ -143,15 +146,17 @@ Value PoolLowering::separable(Value padded) {
 /// A reduction over loops k of the input at o * stride + k * dilation.
 Value PoolLowering::windowed(Value padded) {
   if (kind != PoolKind::max) // powers once, not once per window
-    padded = build.elementwise(build.sizesOf(padded), sumType, padded, rewriter.getMultiDimIdentityMap(n + 2),
-                               [&](OpBuilder &b, Location loc, ValueRange args) { return contribution(b, loc, args[0]); });
+    padded =
+        build.elementwise(build.sizesOf(padded), sumType, padded, rewriter.getMultiDimIdentityMap(n + 2),
+                          [&](OpBuilder &b, Location loc, ValueRange args) { return contribution(b, loc, args[0]); });
   SmallVector<AffineExpr> in, taps, out;
   SmallVector<OpFoldResult> kernel;
   SmallVector<utils::IteratorType> iterators(n + 2, utils::IteratorType::parallel);
   iterators.resize(2 * n + 2, utils::IteratorType::reduction);
   for (int64_t i = 0; i < n + 2; ++i) {
     out.push_back(build.dim(i));
-    in.push_back(i < 2 ? build.dim(i) : build.dim(i) * op.getStrides()[i - 2] + build.dim(i + n) * op.getDilations()[i - 2]);
+    in.push_back(i < 2 ? build.dim(i)
+                       : build.dim(i) * op.getStrides()[i - 2] + build.dim(i + n) * op.getDilations()[i - 2]);
   }
   for (int64_t i = 0; i < n; ++i) {
     taps.push_back(build.dim(n + 2 + i));
@@ -161,7 +166,8 @@ Value PoolLowering::windowed(Value padded) {
   Value start = kind == PoolKind::max ? arith::ConstantOp::create(rewriter, op.getLoc(), lowest()).getResult()
                                       : build.constant(sumType, 0);
   Value init = build.filled(sizes, start);
-  return linalg::GenericOp::create(rewriter, op.getLoc(), init.getType(), ValueRange{padded, build.empty(kernel, sumType)}, init,
+  return linalg::GenericOp::create(rewriter, op.getLoc(), init.getType(),
+                                   ValueRange{padded, build.empty(kernel, sumType)}, init,
                                    {map(in), map(taps), map(out)}, iterators,
                                    [&](OpBuilder &b, Location loc, ValueRange args) {
                                      Value sum = combine(b, loc, args[2], args[0]);
@@ -180,14 +186,15 @@ Value PoolLowering::reduced() {
                                       : build.constant(sumType, 0);
   Value init = build.filled({sizes[0], sizes[1]}, start);
   MLIRContext *context = rewriter.getContext();
-  Value sums = linalg::GenericOp::create(
-                   rewriter, op.getLoc(), init.getType(), flat, init,
-                   {AffineMap::getMultiDimIdentityMap(3, context), AffineMap::get(3, 0, {build.dim(0), build.dim(1)}, context)},
-                   {utils::IteratorType::parallel, utils::IteratorType::parallel, utils::IteratorType::reduction},
-                   [&](OpBuilder &b, Location loc, ValueRange args) {
-                     linalg::YieldOp::create(b, loc, combine(b, loc, args[1], contribution(b, loc, args[0])));
-                   })
-                   .getResult(0);
+  Value sums =
+      linalg::GenericOp::create(
+          rewriter, op.getLoc(), init.getType(), flat, init,
+          {AffineMap::getMultiDimIdentityMap(3, context), AffineMap::get(3, 0, {build.dim(0), build.dim(1)}, context)},
+          {utils::IteratorType::parallel, utils::IteratorType::parallel, utils::IteratorType::reduction},
+          [&](OpBuilder &b, Location loc, ValueRange args) {
+            linalg::YieldOp::create(b, loc, combine(b, loc, args[1], contribution(b, loc, args[0])));
+          })
+          .getResult(0);
   groups.pop_back();
   for (int64_t i = 0; i < n; ++i)
     groups[1].push_back(i + 2);
@@ -195,15 +202,16 @@ Value PoolLowering::reduced() {
 }
 
 Value PoolLowering::counts(int64_t i) {
-  int64_t kernel = op.getKernel()[i], stride = op.getStrides()[i], dilation = op.getDilations()[i], pad = op.getPads()[i];
+  int64_t kernel = op.getKernel()[i], stride = op.getStrides()[i], dilation = op.getDilations()[i],
+          pad = op.getPads()[i];
   int64_t lowest = op.getCountIncludePad() ? -pad : 0;
   Value end = build.indexValue(build.apply(build.sym(0) + (op.getCountIncludePad() ? op.getPads()[n + i] : 0),
                                            {build.sizesOf(op.getInput())[i + 2]}));
   return build.elementwise({sizes[i + 2]}, sumType, {}, {}, [&](OpBuilder &b, Location loc, ValueRange) -> Value {
     auto number = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, loc, value); };
     // Taps k with lowest <= start + k * dilation < end.
-    Value start = arith::SubIOp::create(b, loc, arith::MulIOp::create(b, loc, linalg::IndexOp::create(b, loc, 0), number(stride)),
-                                        number(pad));
+    Value start = arith::SubIOp::create(
+        b, loc, arith::MulIOp::create(b, loc, linalg::IndexOp::create(b, loc, 0), number(stride)), number(pad));
     auto firstAtLeast = [&](Value bound) -> Value {
       Value k = arith::CeilDivSIOp::create(b, loc, arith::SubIOp::create(b, loc, bound, start), number(dilation));
       return arith::MinSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, k, number(0)), number(kernel));
@@ -256,14 +264,16 @@ LogicalResult PoolLowering::lowerWithIndices(Value padded) {
   iterators.resize(2 * n + 2, utils::IteratorType::reduction);
   for (int64_t i = 0; i < n + 2; ++i) {
     out.push_back(build.dim(i));
-    in.push_back(i < 2 ? build.dim(i) : build.dim(i) * op.getStrides()[i - 2] + build.dim(i + n) * op.getDilations()[i - 2]);
+    in.push_back(i < 2 ? build.dim(i)
+                       : build.dim(i) * op.getStrides()[i - 2] + build.dim(i + n) * op.getDilations()[i - 2]);
   }
   for (int64_t i = 0; i < n; ++i) {
     taps.push_back(build.dim(n + 2 + i));
     kernel.push_back(build.index(op.getKernel()[i]));
   }
   auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(2 * n + 2, 0, exprs, rewriter.getContext()); };
-  SmallVector<Value> extents = llvm::map_to_vector(build.sizesOf(op.getInput()), [&](OpFoldResult size) { return build.indexValue(size); });
+  SmallVector<Value> extents =
+      llvm::map_to_vector(build.sizesOf(op.getInput()), [&](OpFoldResult size) { return build.indexValue(size); });
   Type i64 = rewriter.getI64Type();
   Value values = build.filled(sizes, arith::ConstantOp::create(rewriter, loc, lowest()));
   Value positions = build.filled(sizes, build.constant(i64, -1));
@@ -278,10 +288,12 @@ LogicalResult PoolLowering::lowerWithIndices(Value padded) {
         SmallVector<Value> at{loop(0), loop(1)};
         Value inside = arith::ConstantIntOp::create(b, loc, 1, 1);
         for (int64_t i = 0; i < n; ++i) {
-          Value position = add(mul(loop(i + 2), number(op.getStrides()[i])), mul(loop(n + 2 + i), number(op.getDilations()[i])));
+          Value position =
+              add(mul(loop(i + 2), number(op.getStrides()[i])), mul(loop(n + 2 + i), number(op.getDilations()[i])));
           position = arith::SubIOp::create(b, loc, position, number(op.getPads()[i]));
           at.push_back(position);
-          for (auto [predicate, bound] : {std::pair{arith::CmpIPredicate::sge, number(0)}, {arith::CmpIPredicate::slt, extents[i + 2]}})
+          for (auto [predicate, bound] :
+               {std::pair{arith::CmpIPredicate::sge, number(0)}, {arith::CmpIPredicate::slt, extents[i + 2]}})
             inside = arith::AndIOp::create(b, loc, inside, arith::CmpIOp::create(b, loc, predicate, position, bound));
         }
         Value flat = at[0];
@@ -300,7 +312,8 @@ LogicalResult PoolLowering::lowerWithIndices(Value padded) {
         } else {
           better = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, value, best);
         }
-        Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, where, TensorBuilder{b, loc}.constant(i64, 0));
+        Value first =
+            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, where, TensorBuilder{b, loc}.constant(i64, 0));
         Value take = arith::AndIOp::create(b, loc, inside, arith::OrIOp::create(b, loc, first, better));
         Value newBest = arith::SelectOp::create(b, loc, take, value, best);
         Value newWhere = arith::SelectOp::create(b, loc, take, flat, where);

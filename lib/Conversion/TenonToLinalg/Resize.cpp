@@ -1,7 +1,7 @@
 //===- Resize.cpp - tenon.resize as linalg ------------------------------------------------===//
 //
-// Interpolation is separable: one gather per resized dim, with the input coordinates of that dim's result positions in a small
-// tensor of their own. Nearest with a whole-numbered scale is a broadcast.
+// Interpolation is separable: one gather per resized dim, with the input coordinates of that dim's result positions in
+// a small tensor of their own. Nearest with a whole-numbered scale is a broadcast.
 //
 //===----------------------------------------------------------------------===//
 #include "Common.h"
@@ -31,7 +31,9 @@ struct Scalar {
   Scalar operator-(const Scalar &o) const { return with(arith::SubFOp::create(*b, loc, v, o.v)); }
   Scalar operator*(const Scalar &o) const { return with(arith::MulFOp::create(*b, loc, v, o.v)); }
   Scalar operator/(const Scalar &o) const { return with(arith::DivFOp::create(*b, loc, v, o.v)); }
-  Value compare(arith::CmpFPredicate predicate, const Scalar &o) const { return arith::CmpFOp::create(*b, loc, predicate, v, o.v); }
+  Value compare(arith::CmpFPredicate predicate, const Scalar &o) const {
+    return arith::CmpFOp::create(*b, loc, predicate, v, o.v);
+  }
   Scalar number(double value) const { return with(TensorBuilder{*b, loc}.constant(v.getType(), value)); }
   Scalar select(Value condition, const Scalar &otherwise) const {
     return with(arith::SelectOp::create(*b, loc, condition, v, otherwise.v));
@@ -41,7 +43,8 @@ struct Scalar {
 class ResizeLowering {
 public:
   ResizeLowering(IRRewriter &rewriter, ResizeOp op)
-      : rewriter(rewriter), op(op), build{rewriter, op.getLoc()}, f32(rewriter.getF32Type()), i64(rewriter.getI64Type()) {}
+      : rewriter(rewriter), op(op), build{rewriter, op.getLoc()}, f32(rewriter.getF32Type()),
+        i64(rewriter.getI64Type()) {}
   LogicalResult run();
 
 private:
@@ -71,7 +74,8 @@ private:
 };
 
 bool ResizeLowering::keeps(int64_t dim) {
-  if (op.getCoordinates() == ResizeCoordinates::crop_and_resize && (op.getRoi()[dim] != 0 || op.getRoi()[rank + dim] != 1))
+  if (op.getCoordinates() == ResizeCoordinates::crop_and_resize &&
+      (op.getRoi()[dim] != 0 || op.getRoi()[rank + dim] != 1))
     return false;
   bool unitScale = op.getScales().empty() || op.getScales()[dim] == 1;
   return unitScale && known(in[dim]) && known(in[dim]) == known(out[dim]);
@@ -252,7 +256,8 @@ Scalar ResizeLowering::kernel(Scalar distance) {
   double a = op.getCubicCoefficient().convertToFloat();
   Scalar inner = ((x.number(a + 2) * x - x.number(a + 3)) * x) * x + one;
   Scalar outer = ((x.number(a) * x - x.number(5 * a)) * x + x.number(8 * a)) * x - x.number(4 * a);
-  return inner.select(x.compare(arith::CmpFPredicate::OLE, one), outer.select(x.compare(arith::CmpFPredicate::OLT, two), zero));
+  return inner.select(x.compare(arith::CmpFPredicate::OLE, one),
+                      outer.select(x.compare(arith::CmpFPredicate::OLT, two), zero));
 }
 
 /// Two or four neighbours, all in one element-wise op.
@@ -261,32 +266,33 @@ Value ResizeLowering::interpolate(Value x, int64_t dim) {
   Sizes sizes = build.sizesOf(x);
   sizes[dim] = out[dim];
   Value size = build.indexValue(in[dim]);
-  return build.elementwise(
-      sizes, sumType, coordinates(dim), AffineMap::get(rank, 0, {build.dim(dim)}, rewriter.getContext()),
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        TensorBuilder body{b, loc};
-        Scalar position{b, loc, args[0]}, low = position.with(math::FloorOp::create(b, loc, args[0])), zero = position.number(0);
-        Scalar last = toFloat(b, loc, size, f32) - position.number(1), total = zero;
-        SmallVector<Value> at;
-        for (int64_t i = 0; i < rank; ++i)
-          at.push_back(linalg::IndexOp::create(b, loc, i));
-        std::optional<Scalar> sum;
-        for (int64_t t = 1 - reach; t <= reach; ++t) {
-          Scalar neighbour = low + position.number(t), weight = kernel(position - neighbour);
-          if (op.getExcludeOutside()) {
-            weight = zero.select(neighbour.compare(arith::CmpFPredicate::OLT, zero), weight);
-            weight = zero.select(neighbour.compare(arith::CmpFPredicate::OGT, last), weight);
-            total = total + weight;
-          }
-          at[dim] = clampedIndex(b, loc, neighbour.v, size);
-          Scalar value{b, loc, body.convert(tensor::ExtractOp::create(b, loc, x, at), sumType)};
-          Scalar term = value * value.with(body.convert(weight.v, sumType));
-          sum = sum ? *sum + term : term;
-        }
-        if (op.getExcludeOutside())
-          sum = *sum / sum->with(body.convert(total.v, sumType));
-        return sum->v;
-      });
+  return build.elementwise(sizes, sumType, coordinates(dim),
+                           AffineMap::get(rank, 0, {build.dim(dim)}, rewriter.getContext()),
+                           [&](OpBuilder &b, Location loc, ValueRange args) {
+                             TensorBuilder body{b, loc};
+                             Scalar position{b, loc, args[0]},
+                                 low = position.with(math::FloorOp::create(b, loc, args[0])), zero = position.number(0);
+                             Scalar last = toFloat(b, loc, size, f32) - position.number(1), total = zero;
+                             SmallVector<Value> at;
+                             for (int64_t i = 0; i < rank; ++i)
+                               at.push_back(linalg::IndexOp::create(b, loc, i));
+                             std::optional<Scalar> sum;
+                             for (int64_t t = 1 - reach; t <= reach; ++t) {
+                               Scalar neighbour = low + position.number(t), weight = kernel(position - neighbour);
+                               if (op.getExcludeOutside()) {
+                                 weight = zero.select(neighbour.compare(arith::CmpFPredicate::OLT, zero), weight);
+                                 weight = zero.select(neighbour.compare(arith::CmpFPredicate::OGT, last), weight);
+                                 total = total + weight;
+                               }
+                               at[dim] = clampedIndex(b, loc, neighbour.v, size);
+                               Scalar value{b, loc, body.convert(tensor::ExtractOp::create(b, loc, x, at), sumType)};
+                               Scalar term = value * value.with(body.convert(weight.v, sumType));
+                               sum = sum ? *sum + term : term;
+                             }
+                             if (op.getExcludeOutside())
+                               sum = *sum / sum->with(body.convert(total.v, sumType));
+                             return sum->v;
+                           });
 }
 
 /// Antialiasing: as many neighbours as 1/scale asks for, as a loop; normalised.
@@ -317,26 +323,29 @@ Value ResizeLowering::interpolateWide(Value x, int64_t dim) {
     Scalar low{b, loc, math::FloorOp::create(b, loc, position)};
     return low + low.with(first.v) + toFloat(b, loc, linalg::IndexOp::create(b, loc, 1), f32);
   };
-  Value weights = build.elementwise({out[dim], taps}, f32, positions, byRow, [&](OpBuilder &b, Location loc, ValueRange args) {
-    Scalar position{b, loc, args[0]}, at = neighbour(b, loc, args[0]), zero = position.number(0);
-    Scalar weight = kernel((at - position) * position.with(scale.v));
-    if (op.getExcludeOutside()) {
-      Scalar last = toFloat(b, loc, size, f32) - position.number(1);
-      weight = zero.select(at.compare(arith::CmpFPredicate::OLT, zero), weight);
-      weight = zero.select(at.compare(arith::CmpFPredicate::OGT, last), weight);
-    }
-    return weight.v;
-  });
-  Value indices = build.elementwise({out[dim], taps}, i64, positions, byRow, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value index = clampedIndex(b, loc, neighbour(b, loc, args[0]).v, size);
-    return arith::IndexCastOp::create(b, loc, i64, index);
-  });
+  Value weights =
+      build.elementwise({out[dim], taps}, f32, positions, byRow, [&](OpBuilder &b, Location loc, ValueRange args) {
+        Scalar position{b, loc, args[0]}, at = neighbour(b, loc, args[0]), zero = position.number(0);
+        Scalar weight = kernel((at - position) * position.with(scale.v));
+        if (op.getExcludeOutside()) {
+          Scalar last = toFloat(b, loc, size, f32) - position.number(1);
+          weight = zero.select(at.compare(arith::CmpFPredicate::OLT, zero), weight);
+          weight = zero.select(at.compare(arith::CmpFPredicate::OGT, last), weight);
+        }
+        return weight.v;
+      });
+  Value indices = build.elementwise({out[dim], taps}, i64, positions, byRow,
+                                    [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                                      Value index = clampedIndex(b, loc, neighbour(b, loc, args[0]).v, size);
+                                      return arith::IndexCastOp::create(b, loc, i64, index);
+                                    });
   Value totals = build.filled({out[dim]}, build.constant(f32, 0));
-  totals = linalg::GenericOp::create(rewriter, loc, totals.getType(), weights, totals, {rewriter.getMultiDimIdentityMap(2), byRow},
-                                     {utils::IteratorType::parallel, utils::IteratorType::reduction},
-                                     [](OpBuilder &b, Location loc, ValueRange args) {
-                                       linalg::YieldOp::create(b, loc, arith::AddFOp::create(b, loc, args[0], args[1]).getResult());
-                                     })
+  totals = linalg::GenericOp::create(
+               rewriter, loc, totals.getType(), weights, totals, {rewriter.getMultiDimIdentityMap(2), byRow},
+               {utils::IteratorType::parallel, utils::IteratorType::reduction},
+               [](OpBuilder &b, Location loc, ValueRange args) {
+                 linalg::YieldOp::create(b, loc, arith::AddFOp::create(b, loc, args[0], args[1]).getResult());
+               })
                .getResult(0);
   Sizes sizes = build.sizesOf(x);
   sizes[dim] = out[dim];
@@ -348,19 +357,20 @@ Value ResizeLowering::interpolateWide(Value x, int64_t dim) {
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
   iterators.push_back(utils::IteratorType::reduction);
   AffineMap table = map({build.dim(dim), build.dim(rank)});
-  return linalg::GenericOp::create(rewriter, loc, sums.getType(), ValueRange{weights, totals, indices}, sums,
-                                   {table, map({build.dim(dim)}), table, map(result)}, iterators,
-                                   [&](OpBuilder &b, Location loc, ValueRange args) {
-                                     TensorBuilder body{b, loc};
-                                     SmallVector<Value> at;
-                                     for (int64_t i = 0; i < rank; ++i)
-                                       at.push_back(linalg::IndexOp::create(b, loc, i));
-                                     at[dim] = arith::IndexCastOp::create(b, loc, b.getIndexType(), args[2]);
-                                     Scalar value{b, loc, body.convert(tensor::ExtractOp::create(b, loc, x, at), sumType)};
-                                     Scalar weight = Scalar{b, loc, args[0]} / Scalar{b, loc, args[1]};
-                                     Scalar sum = value.with(args[3]) + value * value.with(body.convert(weight.v, sumType));
-                                     linalg::YieldOp::create(b, loc, sum.v);
-                                   })
+  return linalg::GenericOp::create(
+             rewriter, loc, sums.getType(), ValueRange{weights, totals, indices}, sums,
+             {table, map({build.dim(dim)}), table, map(result)}, iterators,
+             [&](OpBuilder &b, Location loc, ValueRange args) {
+               TensorBuilder body{b, loc};
+               SmallVector<Value> at;
+               for (int64_t i = 0; i < rank; ++i)
+                 at.push_back(linalg::IndexOp::create(b, loc, i));
+               at[dim] = arith::IndexCastOp::create(b, loc, b.getIndexType(), args[2]);
+               Scalar value{b, loc, body.convert(tensor::ExtractOp::create(b, loc, x, at), sumType)};
+               Scalar weight = Scalar{b, loc, args[0]} / Scalar{b, loc, args[1]};
+               Scalar sum = value.with(args[3]) + value * value.with(body.convert(weight.v, sumType));
+               linalg::YieldOp::create(b, loc, sum.v);
+             })
       .getResult(0);
 }
 

@@ -1,9 +1,9 @@
 //===- TransposedConv.cpp - transposed convolutions as ordinary ones ---------------------===//
 //
-// Result position o = s*q + r - pad only sees the taps k = r + s*a, at input positions q - a. So a transposed convolution of stride s
-// is an ordinary one of stride 1 with ceil(K/s) taps whose channels are (filter, r), followed by a copy that interleaves
-// the phases r ("Is the deconvolution layer the same as a convolutional layer?", Shi et al. 2016). Where both stride and
-// dilation exceed 1, zeros are put between the input's elements instead.
+// Result position o = s*q + r - pad only sees the taps k = r + s*a, at input positions q - a. So a transposed
+// convolution of stride s is an ordinary one of stride 1 with ceil(K/s) taps whose channels are (filter, r), followed
+// by a copy that interleaves the phases r ("Is the deconvolution layer the same as a convolutional layer?", Shi et al.
+// 2016). Where both stride and dilation exceed 1, zeros are put between the input's elements instead.
 //
 //===----------------------------------------------------------------------===//
 #include "Common.h"
@@ -39,7 +39,8 @@ private:
   Sizes filterSizes;
 };
 
-/// Puts stride - 1 zeros after each element along the dims where the stride can't become phases: [D] to [D, stride] to [D * stride].
+/// Puts stride - 1 zeros after each element along the dims where the stride can't become phases: [D] to [D, stride] to
+/// [D * stride].
 void TransposedLowering::insertZeros() {
   Sizes sizes = build.sizesOf(input), split;
   SmallVector<int64_t> low, high;
@@ -104,12 +105,14 @@ Value TransposedLowering::buildFilter() {
     SmallVector<Value> at(rank);
     if (op.getPerSample())
       at[0] = loop(0);
-    at[first] = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, loop(first), channelCount), loop(channelLoop));
+    at[first] =
+        arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, loop(first), channelCount), loop(channelLoop));
     at[op.getFilterChannelDim()] = loop(first + 1);
     for (int64_t i = 0; i < n; ++i) { // k = r + s * (A - 1 - a)
       Value reversed = arith::SubIOp::create(b, loc, number(perPhase[i] - 1), loop(tapLoop + i));
       if (phases[i] > 1)
-        reversed = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, reversed, number(phases[i])), loop(phaseLoop[i]));
+        reversed = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, reversed, number(phases[i])),
+                                         loop(phaseLoop[i]));
       at[op.getFilterSpatialDim(i)] = reversed;
     }
     return tensor::ExtractOp::create(b, loc, padded, at);
@@ -131,9 +134,10 @@ Value TransposedLowering::buildBias() {
     count *= phase;
   if (!bias || count == 1)
     return bias;
-  Value repeated = build.elementwise({build.sizesOf(bias)[0], build.index(count)}, cast<ShapedType>(bias.getType()).getElementType(),
-                                     bias, AffineMap::get(2, 0, {build.dim(0)}, rewriter.getContext()),
-                                     [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  Value repeated =
+      build.elementwise({build.sizesOf(bias)[0], build.index(count)}, cast<ShapedType>(bias.getType()).getElementType(),
+                        bias, AffineMap::get(2, 0, {build.dim(0)}, rewriter.getContext()),
+                        [](OpBuilder &, Location, ValueRange args) { return args[0]; });
   return build.collapse(repeated, {{0, 1}});
 }
 
@@ -252,7 +256,8 @@ LogicalResult TransposedLowering::run() {
     pads[i] = perPhase[i] - 1 - llvm::divideFloorSigned(start, step);
     pads[n + i] = llvm::divideFloorSigned(extra + taps[i] - 1 - end, step);
   }
-  auto conv = ConvOp::create(rewriter, op.getLoc(), resultType, input, buildFilter(), buildBias(), ones, dilations, pads, op.getGroups(),
+  auto conv = ConvOp::create(rewriter, op.getLoc(), resultType, input, buildFilter(), buildBias(), ones, dilations,
+                             pads, op.getGroups(),
                              /*transposed=*/false, ArrayRef<int64_t>(), op.getPerSample(), last);
   conv.getResult().setType(resultType.clone(conv.inferShape()));
   Value y = interleave(conv.getResult());
@@ -262,4 +267,6 @@ LogicalResult TransposedLowering::run() {
 
 } // namespace
 
-LogicalResult tenon::tolinalg::lowerTransposed(IRRewriter &rewriter, ConvOp op) { return TransposedLowering(rewriter, op).run(); }
+LogicalResult tenon::tolinalg::lowerTransposed(IRRewriter &rewriter, ConvOp op) {
+  return TransposedLowering(rewriter, op).run();
+}

@@ -1,7 +1,7 @@
 //===- ExpandShapes.cpp - reshapes of buffers that split a dim into several dynamic ones ------===//
 //
-// Upstream's expand-strided-metadata recomputes the sizes of memref.expand_shape and can't where two of them are dynamic. The op
-// carries its sizes, so contiguous buffers need no recomputation.
+// Upstream's expand-strided-metadata recomputes the sizes of memref.expand_shape and can't where two of them are
+// dynamic. The op carries its sizes, so contiguous buffers need no recomputation.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Conversion/ToCPU/Passes.h"
@@ -41,11 +41,14 @@ struct ExpandShapes : tenon::impl::ExpandShapesBase<ExpandShapes> {
         std::optional<int64_t> knownSize = getConstantIntValue(sizes[i]), knownStride = getConstantIntValue(stride);
         if (knownSize && knownStride)
           stride = rewriter.getIndexAttr(*knownSize * *knownStride);
+        else if (knownStride == 1)
+          stride = sizes[i];
         else
           stride = arith::MulIOp::create(rewriter, op.getLoc(), asValue(stride), asValue(sizes[i])).getResult();
       }
       auto cast = memref::ReinterpretCastOp::create(
-          rewriter, op.getLoc(), MemRefType::get(type.getShape(), type.getElementType(), AffineMap(), type.getMemorySpace()), op.getSrc(),
+          rewriter, op.getLoc(),
+          MemRefType::get(type.getShape(), type.getElementType(), AffineMap(), type.getMemorySpace()), op.getSrc(),
           OpFoldResult(rewriter.getIndexAttr(0)), sizes, strides);
       rewriter.replaceOp(op, cast);
     });

@@ -1,6 +1,7 @@
 //===- Conv.cpp - tenon.conv, tenon.pool, tenon.resize ---------------------------===//
 //
-// Verifiers, shape inference and canonicalization of the convolution family. The numbers of the constraints are those of Conv.td.
+// Verifiers, shape inference and canonicalization of the convolution family. The numbers of the constraints are those
+// of Conv.td.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Tenon.h"
@@ -34,7 +35,8 @@ __int128 floorDiv(__int128 a, __int128 b) { return a >= 0 ? a / b : -((-a + b - 
 int64_t countWindows(int64_t size, const Window &w) {
   if (ShapedType::isDynamic(size) || ShapedType::isDynamic(w.kernel))
     return ShapedType::kDynamic;
-  __int128 span = static_cast<__int128>(size) + w.padStart + w.padEnd - static_cast<__int128>(w.dilation) * (w.kernel - 1) - 1;
+  __int128 span =
+      static_cast<__int128>(size) + w.padStart + w.padEnd - static_cast<__int128>(w.dilation) * (w.kernel - 1) - 1;
   if (!w.ceilMode)
     return clampSize(floorDiv(span, w.stride) + 1);
   __int128 rounded = floorDiv(span + w.stride - 1, w.stride) + 1;
@@ -53,7 +55,8 @@ OpFoldResult countWindows(OpBuilder &b, Location loc, OpFoldResult size, OpFoldR
   } else {
     counts.push_back(span.floorDiv(w.stride) + 1);
   }
-  OpFoldResult least = affine::makeComposedFoldedAffineMin(b, loc, AffineMap::get(0, 2, counts, b.getContext()), {size, kernel});
+  OpFoldResult least =
+      affine::makeComposedFoldedAffineMin(b, loc, AffineMap::get(0, 2, counts, b.getContext()), {size, kernel});
   AffineExpr s = b.getAffineSymbolExpr(0);
   return affine::makeComposedFoldedAffineMax(
       b, loc, AffineMap::get(0, 1, {s, b.getAffineConstantExpr(0)}, b.getContext()), {least});
@@ -80,9 +83,8 @@ LogicalResult verifyShape(Operation *op, ArrayRef<int64_t> inferred, ShapedType 
     std::string text;
     llvm::raw_string_ostream stream(text);
     stream << '[';
-    llvm::interleaveComma(shape, stream, [&](int64_t size) {
-      ShapedType::isDynamic(size) ? stream << '?' : stream << size;
-    });
+    llvm::interleaveComma(shape, stream,
+                          [&](int64_t size) { ShapedType::isDynamic(size) ? stream << '?' : stream << size; });
     stream << ']';
     return text;
   };
@@ -111,11 +113,13 @@ LogicalResult verifyPadCount(Operation *op, ArrayRef<int64_t> pads, int64_t coun
 }
 
 /// Static result sizes stay attributes; `dynamicSize` gives the others.
-SmallVector<OpFoldResult> reify(OpBuilder &b, RankedTensorType type, llvm::function_ref<OpFoldResult(int64_t)> dynamicSize) {
+SmallVector<OpFoldResult> reify(OpBuilder &b, RankedTensorType type,
+                                llvm::function_ref<OpFoldResult(int64_t)> dynamicSize) {
   SmallVector<OpFoldResult> sizes;
   for (auto [dim, size] : llvm::enumerate(type.getShape()))
-    sizes.push_back(ShapedType::isDynamic(size) ? getValueOrCreateConstantIndexOp(b, b.getUnknownLoc(), dynamicSize(dim))
-                                                : OpFoldResult(b.getIndexAttr(size)));
+    sizes.push_back(ShapedType::isDynamic(size)
+                        ? getValueOrCreateConstantIndexOp(b, b.getUnknownLoc(), dynamicSize(dim))
+                        : OpFoldResult(b.getIndexAttr(size)));
   return sizes;
 }
 
@@ -141,8 +145,8 @@ Type ConvOp::getAccumulatorType() {
 }
 
 static Window windowOf(ConvOp op, int64_t i) {
-  return {cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterSpatialDim(i)), op.getStrides()[i], op.getDilations()[i],
-          op.getPads()[i], op.getPads()[op.getSpatialRank() + i]};
+  return {cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterSpatialDim(i)), op.getStrides()[i],
+          op.getDilations()[i], op.getPads()[i], op.getPads()[op.getSpatialRank() + i]};
 }
 
 SmallVector<int64_t> ConvOp::inferShape() {
@@ -154,7 +158,8 @@ SmallVector<int64_t> ConvOp::inferShape() {
   shape[getChannelDim()] = channels;
   for (int64_t i = 0; i < getSpatialRank(); ++i) {
     int64_t &size = shape[getSpatialDim(i)];
-    size = getTransposed() ? transposedSize(size, windowOf(*this, i), getOutputPaddingAt(i)) : countWindows(size, windowOf(*this, i));
+    size = getTransposed() ? transposedSize(size, windowOf(*this, i), getOutputPaddingAt(i))
+                           : countWindows(size, windowOf(*this, i));
   }
   return shape;
 }
@@ -168,19 +173,22 @@ LogicalResult ConvOp::verify() {
   int64_t filterRank = n + 2 + getPerSample();
   if (filter.getRank() != filterRank) // (C1)
     return emitOpError("expected a filter of rank ") << filterRank << ", but got " << filter.getRank();
-  if (failed(verifyPositive(*this, "strides", getStrides(), n)) || failed(verifyPositive(*this, "dilations", getDilations(), n)) ||
+  if (failed(verifyPositive(*this, "strides", getStrides(), n)) ||
+      failed(verifyPositive(*this, "dilations", getDilations(), n)) ||
       failed(verifyPadCount(*this, getPads(), n))) // (C2)
     return failure();
   int64_t channels = input.getDimSize(getChannelDim());
   if (groups < 1) // (C3)
     return emitOpError("expected 'groups' of at least 1, but got ") << groups;
   if (!ShapedType::isDynamic(channels) && channels % groups != 0) // (C3)
-    return emitOpError("expected 'groups' to divide the channels of the input, but got ") << groups << " and " << channels;
+    return emitOpError("expected 'groups' to divide the channels of the input, but got ")
+           << groups << " and " << channels;
 
   int64_t outer = filter.getDimSize(getFilterOuterDim()), inner = filter.getDimSize(getFilterChannelDim());
   bool known = !ShapedType::isDynamic(channels);
   if (getTransposed() && known && !ShapedType::isDynamic(outer) && outer != channels) // (C4)
-    return emitOpError("expected the filter's first channel dim to be the input's channels, but got ") << outer << " and " << channels;
+    return emitOpError("expected the filter's first channel dim to be the input's channels, but got ")
+           << outer << " and " << channels;
   if (!getTransposed() && known && !ShapedType::isDynamic(inner) && inner != channels / groups) // (C4)
     return emitOpError("expected the filter's channels times 'groups' to be the input's channels, but got ")
            << inner << " * " << groups << " and " << channels;
@@ -194,21 +202,24 @@ LogicalResult ConvOp::verify() {
   if (!element.isIntOrFloat()) // (C8)
     return emitOpError("expected an integer or float element type, but got ") << element;
   if (filter.getElementType() != element) // (C8)
-    return emitOpError("expected the filter's element type to be the input's, but got ") << filter.getElementType() << " and " << element;
+    return emitOpError("expected the filter's element type to be the input's, but got ")
+           << filter.getElementType() << " and " << element;
   Type out = result.getElementType();
   if (out != element && !(element.isInteger(8) && out.isInteger(32))) // (C8)
-    return emitOpError("expected the result's element type to be the input's, or i32 for i8, but got ") << out << " and " << element;
+    return emitOpError("expected the result's element type to be the input's, or i32 for i8, but got ")
+           << out << " and " << element;
   if (!getOutputPadding().empty()) { // (C7)
     if (!getTransposed())
       return emitOpError("expected no 'output_padding' on a convolution that is not transposed, but got ")
              << getOutputPadding().size() << " entries";
     if (static_cast<int64_t>(getOutputPadding().size()) != n)
-      return emitOpError("expected 'output_padding' to have ") << n << " entries, but got " << getOutputPadding().size();
+      return emitOpError("expected 'output_padding' to have ")
+             << n << " entries, but got " << getOutputPadding().size();
     for (int64_t i = 0; i < n; ++i) {
       int64_t limit = std::max(getStrides()[i], getDilations()[i]);
       if (getOutputPadding()[i] < 0 || getOutputPadding()[i] >= limit)
-        return emitOpError("expected 'output_padding' in [0, ") << limit << ") along spatial dim " << i << ", but got "
-                                                              << getOutputPadding()[i];
+        return emitOpError("expected 'output_padding' in [0, ")
+               << limit << ") along spatial dim " << i << ", but got " << getOutputPadding()[i];
     }
   }
   SmallVector<int64_t> shape = inferShape();
@@ -220,12 +231,14 @@ LogicalResult ConvOp::verify() {
     if (!ShapedType::isDynamic(want) && !ShapedType::isDynamic(got) && want != got) // (C6)
       return emitOpError("expected the bias to have one element per output channel, ") << want << ", but got " << got;
     if (bias.getElementType() != element) // (C8)
-      return emitOpError("expected the bias' element type to be the input's, but got ") << bias.getElementType() << " and " << element;
+      return emitOpError("expected the bias' element type to be the input's, but got ")
+             << bias.getElementType() << " and " << element;
   }
   if (getPerSample()) { // (C10)
     int64_t want = input.getDimSize(0), got = filter.getDimSize(0);
     if (!ShapedType::isDynamic(want) && !ShapedType::isDynamic(got) && want != got)
-      return emitOpError("expected the batch of a per-sample filter to be the input's, but got ") << got << " and " << want;
+      return emitOpError("expected the batch of a per-sample filter to be the input's, but got ")
+             << got << " and " << want;
   }
   return verifyShape(*this, shape, result); // (C9)
 }
@@ -235,10 +248,12 @@ LogicalResult ConvOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDim
     if (dim == 0)
       return tensor::getMixedSize(b, getLoc(), getInput(), 0);
     if (dim == getChannelDim()) {
-      OpFoldResult size = tensor::getMixedSize(b, getLoc(), getFilter(), getTransposed() ? getFilterChannelDim() : getFilterOuterDim());
+      OpFoldResult size =
+          tensor::getMixedSize(b, getLoc(), getFilter(), getTransposed() ? getFilterChannelDim() : getFilterOuterDim());
       if (!getTransposed())
         return size;
-      return affine::makeComposedFoldedAffineApply(b, getLoc(), b.getAffineSymbolExpr(0) * static_cast<int64_t>(getGroups()), {size});
+      return affine::makeComposedFoldedAffineApply(
+          b, getLoc(), b.getAffineSymbolExpr(0) * static_cast<int64_t>(getGroups()), {size});
     }
     int64_t i = dim - getSpatialDim(0);
     OpFoldResult size = tensor::getMixedSize(b, getLoc(), getInput(), dim);
@@ -295,13 +310,13 @@ struct DropZeroBias : OpRewritePattern<ConvOp> {
 };
 
 /// Takes operands from before casts that forget sizes.
-template <typename OpTy>
-struct FoldCasts : OpRewritePattern<OpTy> {
+template <typename OpTy> struct FoldCasts : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
   LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     bool changed = false;
     for (OpOperand &operand : op->getOpOperands())
-      if (auto cast = operand.get().template getDefiningOp<tensor::CastOp>(); cast && tensor::canFoldIntoConsumerOp(cast)) {
+      if (auto cast = operand.get().template getDefiningOp<tensor::CastOp>();
+          cast && tensor::canFoldIntoConsumerOp(cast)) {
         rewriter.modifyOpInPlace(op, [&] { operand.set(cast.getSource()); });
         changed = true;
       }
@@ -310,8 +325,7 @@ struct FoldCasts : OpRewritePattern<OpTy> {
 };
 
 /// Writes the sizes that inference knows into the result type.
-template <typename OpTy>
-struct RefineResult : OpRewritePattern<OpTy> {
+template <typename OpTy> struct RefineResult : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
   LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getResult().getType());
@@ -348,7 +362,11 @@ void ConvOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContex
 int64_t PoolOp::getSpatialRank() { return cast<ShapedType>(getInput().getType()).getRank() - 2; }
 
 static Window windowOf(PoolOp op, int64_t i) {
-  return {op.getKernel()[i], op.getStrides()[i], op.getDilations()[i], op.getPads()[i], op.getPads()[op.getSpatialRank() + i],
+  return {op.getKernel()[i],
+          op.getStrides()[i],
+          op.getDilations()[i],
+          op.getPads()[i],
+          op.getPads()[op.getSpatialRank() + i],
           op.getCeilMode()};
 }
 
@@ -364,37 +382,46 @@ LogicalResult PoolOp::verify() {
   int64_t n = getSpatialRank();
   if (n < 1 || n > 3) // (C1)
     return emitOpError("expected an input of rank 3, 4 or 5, but got ") << input.getRank();
-  if (failed(verifyPositive(*this, "kernel", getKernel(), n)) || failed(verifyPositive(*this, "strides", getStrides(), n)) ||
-      failed(verifyPositive(*this, "dilations", getDilations(), n)) || failed(verifyPadCount(*this, getPads(), n))) // (C2)
+  if (failed(verifyPositive(*this, "kernel", getKernel(), n)) ||
+      failed(verifyPositive(*this, "strides", getStrides(), n)) ||
+      failed(verifyPositive(*this, "dilations", getDilations(), n)) ||
+      failed(verifyPadCount(*this, getPads(), n))) // (C2)
     return failure();
   for (int64_t pad : getPads())
     if (pad < 0) // (C2)
       return emitOpError("expected 'pads' to be at least 0, but got ") << pad;
   if (Value indices = getIndices()) { // (C3)
     if (getKind() != PoolKind::max)
-      return emitOpError("expected one result unless the kind is 'max', but got 2 for '") << stringifyPoolKind(getKind()) << "'";
+      return emitOpError("expected one result unless the kind is 'max', but got 2 for '")
+             << stringifyPoolKind(getKind()) << "'";
     auto type = cast<ShapedType>(indices.getType());
     if (!type.getElementType().isInteger(64) || type.getShape() != result.getShape())
-      return emitOpError("expected the indices to have i64 elements and the first result's shape, ") << result << ", but got " << type;
+      return emitOpError("expected the indices to have i64 elements and the first result's shape, ")
+             << result << ", but got " << type;
   }
   Type element = input.getElementType();
   if (!isa<FloatType>(element) && !(element.isInteger() && getKind() == PoolKind::max)) // (C6)
     return emitOpError("expected a float element type, or an integer with 'max', but got ") << element;
   if (result.getElementType() != element) // (C4)
-    return emitOpError("expected the result's element type to be the input's, but got ") << result.getElementType() << " and " << element;
+    return emitOpError("expected the result's element type to be the input's, but got ")
+           << result.getElementType() << " and " << element;
   int64_t p = static_cast<int64_t>(getP());
   if (p < 1) // (C5)
     return emitOpError("expected 'p' of at least 1, but got ") << p;
   if (p != 2 && getKind() != PoolKind::lp) // (C5)
-    return emitOpError("expected 'p' only with 'lp', but got ") << p << " with '" << stringifyPoolKind(getKind()) << "'";
+    return emitOpError("expected 'p' only with 'lp', but got ")
+           << p << " with '" << stringifyPoolKind(getKind()) << "'";
   return verifyShape(*this, inferShape(), result); // (C4)
 }
 
 LogicalResult PoolOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> sizes = reify(b, cast<RankedTensorType>(getResult().getType()), [&](int64_t dim) -> OpFoldResult {
-    OpFoldResult size = tensor::getMixedSize(b, getLoc(), getInput(), dim);
-    return dim < 2 ? size : countWindows(b, getLoc(), size, b.getIndexAttr(getKernel()[dim - 2]), windowOf(*this, dim - 2));
-  });
+  SmallVector<OpFoldResult> sizes =
+      reify(b, cast<RankedTensorType>(getResult().getType()), [&](int64_t dim) -> OpFoldResult {
+        OpFoldResult size = tensor::getMixedSize(b, getLoc(), getInput(), dim);
+        return dim < 2
+                   ? size
+                   : countWindows(b, getLoc(), size, b.getIndexAttr(getKernel()[dim - 2]), windowOf(*this, dim - 2));
+      });
   shapes.assign(getNumResults(), sizes);
   return success();
 }
@@ -414,16 +441,19 @@ LogicalResult ResizeOp::verify() {
     return emitOpError("expected the result's rank to be the input's, but got ") << result.getRank() << " and " << rank;
   Type element = input.getElementType();
   if (result.getElementType() != element) // (C1)
-    return emitOpError("expected the result's element type to be the input's, but got ") << result.getElementType() << " and " << element;
+    return emitOpError("expected the result's element type to be the input's, but got ")
+           << result.getElementType() << " and " << element;
   if (!getScales().empty() && static_cast<int64_t>(getScales().size()) != rank) // (C2)
-    return emitOpError("expected 'scales' to be empty or to have ") << rank << " entries, but got " << getScales().size();
+    return emitOpError("expected 'scales' to be empty or to have ")
+           << rank << " entries, but got " << getScales().size();
   for (float scale : getScales())
     if (!std::isfinite(scale) || scale <= 0) // (C2)
       return emitOpError("expected 'scales' to be positive and finite, but got ") << scale;
   size_t roiCount = getCoordinates() == ResizeCoordinates::crop_and_resize ? 2 * rank : 0;
   if (getRoi().size() != roiCount) // (C3)
-    return emitOpError("expected 'roi' to have ") << roiCount << " entries with '" << stringifyResizeCoordinates(getCoordinates())
-                                                  << "', but got " << getRoi().size();
+    return emitOpError("expected 'roi' to have ")
+           << roiCount << " entries with '" << stringifyResizeCoordinates(getCoordinates()) << "', but got "
+           << getRoi().size();
   if (static_cast<int64_t>(getSizes().size()) != result.getNumDynamicDims()) // (C4)
     return emitOpError("expected one operand in 'sizes' per dynamic dim of the result, ")
            << result.getNumDynamicDims() << ", but got " << getSizes().size();
@@ -434,7 +464,8 @@ LogicalResult ResizeOp::verify() {
     return emitOpError("expected 'antialias' only with 'linear' or 'cubic', but got 'nearest'");
   for (int64_t i = 0; i < rank; ++i)
     if (input.getDimSize(i) == 0 && !result.isDynamicDim(i) && result.getDimSize(i) != 0) // (C7)
-      return emitOpError("expected an empty result along dim ") << i << " as the input is empty, but got " << result.getDimSize(i);
+      return emitOpError("expected an empty result along dim ")
+             << i << " as the input is empty, but got " << result.getDimSize(i);
   return success();
 }
 
@@ -442,7 +473,8 @@ LogicalResult ResizeOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeD
   unsigned next = 0;
   shapes.push_back(reify(b, cast<RankedTensorType>(getResult().getType()), [&](int64_t) -> OpFoldResult {
     return affine::makeComposedFoldedAffineMax(
-        b, getLoc(), AffineMap::get(0, 1, {b.getAffineSymbolExpr(0), b.getAffineConstantExpr(0)}, b.getContext()), {getSizes()[next++]});
+        b, getLoc(), AffineMap::get(0, 1, {b.getAffineSymbolExpr(0), b.getAffineConstantExpr(0)}, b.getContext()),
+        {getSizes()[next++]});
   }));
   return success();
 }
