@@ -11,9 +11,15 @@ import itertools
 import multiprocessing
 import os
 import random
+import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
+
+# A source tree needs no installation.
+ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "python"), str(ROOT / "build" / "python")]
 
 FLOATS = ("f32", "f16", "bf16")
 
@@ -236,6 +242,8 @@ def main():
     if options.print is not None:
         print(Case(options.seed * 100000 + options.print).mlir())
         return 0
+    import tenon  # noqa: F401  (fails here, not once per case)
+
     outcomes = run(options.count, options.seed)
     counts = collections.Counter(outcome for outcome, _ in outcomes.values())
     refusals = collections.Counter(detail for outcome, detail in outcomes.values() if outcome == "refused")
