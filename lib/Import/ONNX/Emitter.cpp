@@ -413,7 +413,7 @@ FailureOr<Dims> Emitter::broadcastDims(ArrayRef<V> operands) {
         continue;
       }
       if (cd && cr) {
-        imp.report(imp.current + ": cannot broadcast a dim of " + Twine(*cd) + " with one of " + Twine(*cr));
+        imp.report(imp.current + ": cannot broadcast a dim of " + Twine(*cr) + " with one of " + Twine(*cd));
         return failure();
       }
       checkEqual(d, r, "dims that are broadcast together differ");
