@@ -1,4 +1,5 @@
-// The upstream headers that most rooms include. Only upstream headers belong here: a Tenon header would rebuild everything.
+// The upstream headers that most rooms include. Only upstream headers belong here: a Tenon header would rebuild
+// everything.
 #pragma once
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -24,10 +24,10 @@ extern "C" {
 
 enum {
   TENON_OK = 0,
-  TENON_EINVAL = 1,    /* a wrong argument, shape, dtype or option */
-  TENON_ENOMEM = 2,    /* out of memory, or a size that overflows */
-  TENON_EDATA = 3,     /* a value in the data that the model refuses: index out of range, division by zero */
-  TENON_EIO = 4,       /* a file that cannot be read, written or trusted */
+  TENON_EINVAL = 1, /* a wrong argument, shape, dtype or option */
+  TENON_ENOMEM = 2, /* out of memory, or a size that overflows */
+  TENON_EDATA = 3,  /* a value in the data that the model refuses: index out of range, division by zero */
+  TENON_EIO = 4,    /* a file that cannot be read, written or trusted */
   TENON_EUNSUPPORTED = 5,
   TENON_EINTERNAL = 6
 };
@@ -54,8 +54,8 @@ int32_t tenon_rt_dispatch(tenon_call *call, int64_t kernel, tenon_kernel_fn fn, 
  * most once per call. */
 void *tenon_rt_arena(tenon_call *call, int64_t bytes);
 
-/* Memory whose size was not known at the start; aligned to 64; freed by tenon_rt_free or at the end of the call. NULL when there is
- * none or bytes < 0; bytes == 0 gives a valid pointer. */
+/* Memory whose size was not known at the start; aligned to 64; freed by tenon_rt_free or at the end of the call. NULL
+ * when there is none or bytes < 0; bytes == 0 gives a valid pointer. */
 void *tenon_rt_alloc(tenon_call *call, int64_t bytes);
 void tenon_rt_free(tenon_call *call, void *memory);
 
@@ -86,8 +86,8 @@ typedef struct tenon_rt_api {
 /* What a model's shared object exports:
  *   void tenon_model_bind(const tenon_rt_api *);             keeps the pointer; called once, first
  *   const char tenon_model_manifest[];                       JSON, NUL-terminated: see docs/rationale/abi.md
- *   int32_t tenon_model_init(tenon_call *, void *const *);   computes constants (packed weights); absent if there are none
- *   int32_t tenon_model_run(tenon_call *, void *const *);    args: the inputs in order
+ *   int32_t tenon_model_init(tenon_call *, void *const *);   computes constants (packed weights); absent if there are
+ * none int32_t tenon_model_run(tenon_call *, void *const *);    args: the inputs in order
  */
 
 #ifdef __cplusplus

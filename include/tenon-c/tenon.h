@@ -1,8 +1,8 @@
 /*===- tenon.h - load and run compiled models; compile them ------------------------===
  *
  * Rules that hold for everything here:
- *  - Functions that return int32_t return TENON_OK (0) or a TENON_E... code of runtime.h. With a code, and when `error` is
- *    not NULL, *error is a message for people, to be freed with tenon_free.
+ *  - Functions that return int32_t return TENON_OK (0) or a TENON_E... code of runtime.h. With a code, and when `error`
+ * is not NULL, *error is a message for people, to be freed with tenon_free.
  *  - Strings are UTF-8, NUL-terminated. Shapes count elements; sizes count bytes; times are in nanoseconds.
  *  - A model may be run from several threads at once. Destroying it while it runs is an error of the caller.
  *  - Everything that a model reads or writes belongs to the caller, except outputs for which he gave no memory: these
@@ -24,15 +24,31 @@ extern "C" {
 /* Element types; `tenon_dtype_name` spells them as NumPy does. */
 typedef enum tenon_dtype {
   TENON_BOOL = 1, /* one byte, 0 or 1 */
-  TENON_INT8, TENON_INT16, TENON_INT32, TENON_INT64,
-  TENON_UINT8, TENON_UINT16, TENON_UINT32, TENON_UINT64,
-  TENON_FLOAT16, TENON_BFLOAT16, TENON_FLOAT32, TENON_FLOAT64,
-  TENON_FLOAT8E4M3FN, TENON_FLOAT8E4M3FNUZ, TENON_FLOAT8E5M2, TENON_FLOAT8E5M2FNUZ,
-  TENON_INT4, TENON_UINT4, TENON_INT2, TENON_UINT2, TENON_FLOAT4E2M1 /* one byte each, the value in its low bits */
+  TENON_INT8,
+  TENON_INT16,
+  TENON_INT32,
+  TENON_INT64,
+  TENON_UINT8,
+  TENON_UINT16,
+  TENON_UINT32,
+  TENON_UINT64,
+  TENON_FLOAT16,
+  TENON_BFLOAT16,
+  TENON_FLOAT32,
+  TENON_FLOAT64,
+  TENON_FLOAT8E4M3FN,
+  TENON_FLOAT8E4M3FNUZ,
+  TENON_FLOAT8E5M2,
+  TENON_FLOAT8E5M2FNUZ,
+  TENON_INT4,
+  TENON_UINT4,
+  TENON_INT2,
+  TENON_UINT2,
+  TENON_FLOAT4E2M1 /* one byte each, the value in its low bits */
 } tenon_dtype;
-TENON_API const char *tenon_dtype_name(int32_t dtype);            /* NULL if unknown */
-TENON_API int32_t tenon_dtype_from_name(const char *name);        /* 0 if unknown */
-TENON_API int32_t tenon_dtype_bits(int32_t dtype);                /* that an element takes in memory; 0 if unknown */
+TENON_API const char *tenon_dtype_name(int32_t dtype);     /* NULL if unknown */
+TENON_API int32_t tenon_dtype_from_name(const char *name); /* 0 if unknown */
+TENON_API int32_t tenon_dtype_bits(int32_t dtype);         /* that an element takes in memory; 0 if unknown */
 
 typedef struct tenon_model tenon_model;
 
@@ -44,14 +60,16 @@ typedef struct tenon_callbacks {
   void (*free)(void *user, void *memory);
   /* Calls body(state, lo, hi, worker) so that the ranges cover [0, n) once; worker < workers, and no two calls that
    * run at the same time have the same worker. Returns when all are done. */
-  void (*parallel_for)(void *user, int64_t n, void (*body)(void *state, int64_t lo, int64_t hi, int32_t worker), void *state);
+  void (*parallel_for)(void *user, int64_t n, void (*body)(void *state, int64_t lo, int64_t hi, int32_t worker),
+                       void *state);
   int32_t workers;
 } tenon_callbacks;
 
 /* Loads a compiled model. threads: workers of its pool, 0 for the cores that affinity and cgroup allow; ignored with
  * callbacks->parallel_for. Fails with TENON_EIO for files that cannot be read or trusted, TENON_EUNSUPPORTED where
  * this processor lacks what the code needs or the interface's version differs. */
-TENON_API int32_t tenon_model_load(const char *path, int32_t threads, const tenon_callbacks *callbacks, tenon_model **model, char **error);
+TENON_API int32_t tenon_model_load(const char *path, int32_t threads, const tenon_callbacks *callbacks,
+                                   tenon_model **model, char **error);
 TENON_API void tenon_model_destroy(tenon_model *model);
 
 /* The manifest: JSON with "inputs" and "outputs" ([{"name","dtype","shape":[int, "symbol" or null]}]), "kernels",
@@ -66,17 +84,17 @@ typedef struct tenon_input {
 } tenon_input;
 
 typedef struct tenon_output {
-  void *data;       /* in: memory for the result, or NULL; out: the result, row-major */
-  size_t capacity;  /* in: bytes at `data` */
-  int32_t dtype, rank; /* out */
+  void *data;                    /* in: memory for the result, or NULL; out: the result, row-major */
+  size_t capacity;               /* in: bytes at `data` */
+  int32_t dtype, rank;           /* out */
   int64_t shape[TENON_MAX_RANK]; /* out */
-  int32_t owned;    /* out: 1 when tenon_output_release must free `data` */
+  int32_t owned;                 /* out: 1 when tenon_output_release must free `data` */
 } tenon_output;
 
 /* Runs the model. Inputs must match the manifest in number, dtype and shape; dims of the same symbol must be equal.
  * After an error no output is owned. */
-TENON_API int32_t tenon_model_run_tensors(tenon_model *model, const tenon_input *inputs, int32_t input_count, tenon_output *outputs,
-                                          int32_t output_count, char **error);
+TENON_API int32_t tenon_model_run_tensors(tenon_model *model, const tenon_input *inputs, int32_t input_count,
+                                          tenon_output *outputs, int32_t output_count, char **error);
 TENON_API void tenon_output_release(tenon_model *model, tenon_output *output);
 
 /* Profiling: counts and times per kernel, summed over runs since it was switched on. The JSON is a list of
@@ -86,11 +104,13 @@ TENON_API char *tenon_model_profile_json(tenon_model *model);
 
 /* Compiles a model, or finds it in the cache. The request is JSON: {"path": str, "bytes": base64 (optional),
  * "output": str (optional; without it the cache is used), "target": "host", "shapes": {name: [int]}, "threads": int,
- * "level": int, "self_contained": bool, "dump": dir, "cache": bool}. The reply is JSON: {"output": path of the shared object, "cached": bool,
- * "kernels": int, "compiled_kernels": int, "seconds": {stage: s}}; freed with tenon_free. progress (may be NULL) is
- * called with stage, done and total. The compiler is loaded only when the cache has no answer. */
+ * "level": int, "self_contained": bool, "dump": dir, "cache": bool}. The reply is JSON: {"output": path of the shared
+ * object, "cached": bool, "kernels": int, "compiled_kernels": int, "seconds": {stage: s}}; freed with tenon_free.
+ * progress (may be NULL) is called with stage, done and total. The compiler is loaded only when the cache has no
+ * answer. */
 typedef void (*tenon_progress_fn)(void *user, const char *stage, int64_t done, int64_t total);
-TENON_API int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json, char **error);
+TENON_API int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json,
+                                char **error);
 
 /* Measured peaks of this machine with `threads` threads: {"flops": per second, "bytes_per_second": ...} as JSON. */
 TENON_API char *tenon_measure_peaks(int32_t threads);

@@ -54,7 +54,8 @@ public:
     if (auto loop = dyn_cast<scf::ForOp>(op))
       return getDim(loop.getInitArgs()[cast<OpResult>(value).getResultNumber()], dim);
     if (auto pad = dyn_cast<tensor::PadOp>(op)) {
-      auto source = getDim(pad.getSource(), dim), low = getIndex(pad.getMixedLowPad()[dim]), high = getIndex(pad.getMixedHighPad()[dim]);
+      auto source = getDim(pad.getSource(), dim), low = getIndex(pad.getMixedLowPad()[dim]),
+           high = getIndex(pad.getMixedHighPad()[dim]);
       return source && low && high ? std::optional(*source + *low + *high) : std::nullopt;
     }
     if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
@@ -93,8 +94,8 @@ public:
     int64_t perPoint = 0;
     linalgOp->walk([&](Operation *inner) {
       if (inner->getNumResults() == 1 && isa<FloatType, IntegerType>(inner->getResult(0).getType()) &&
-          (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp,
-               arith::MinNumFOp, arith::NegFOp, arith::AddIOp, arith::SubIOp, arith::MulIOp>(inner) ||
+          (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::MaximumFOp, arith::MinimumFOp,
+               arith::MaxNumFOp, arith::MinNumFOp, arith::NegFOp, arith::AddIOp, arith::SubIOp, arith::MulIOp>(inner) ||
            inner->getName().getDialectNamespace() == "math"))
         ++perPoint;
     });
@@ -204,7 +205,8 @@ std::optional<Polynomial> countBytes(func::FuncOp kernel) {
   return total;
 }
 
-std::optional<Polynomial> getCount(func::FuncOp kernel, StringRef attribute, std::optional<Polynomial> (*count)(func::FuncOp)) {
+std::optional<Polynomial> getCount(func::FuncOp kernel, StringRef attribute,
+                                   std::optional<Polynomial> (*count)(func::FuncOp)) {
   if (auto kept = kernel->getAttrOfType<ArrayAttr>(attribute))
     return Polynomial::fromAttribute(kept);
   if (kernel.isExternal() || kernel->getNumRegions() == 0)

@@ -43,7 +43,8 @@ static bool isLinear(AffineExpr expr) {
 
 bool tenon::isContraction(Operation *operation) {
   auto op = dyn_cast<linalg::LinalgOp>(operation);
-  if (!op || op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0 || op.hasIndexSemantics())
+  if (!op || op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0 ||
+      op.hasIndexSemantics())
     return false;
   for (OpOperand *input : op.getDpsInputOperands())
     if (!isa<RankedTensorType, MemRefType>(input->get().getType()) ||
@@ -68,7 +69,8 @@ bool tenon::isContraction(Operation *operation) {
   if (!multiply || !isa<arith::MulFOp, arith::MulIOp>(multiply))
     return false;
   Value a = skipCasts(multiply->getOperand(0)), b = skipCasts(multiply->getOperand(1));
-  return (a == body->getArgument(0) && b == body->getArgument(1)) || (a == body->getArgument(1) && b == body->getArgument(0));
+  return (a == body->getArgument(0) && b == body->getArgument(1)) ||
+         (a == body->getArgument(1) && b == body->getArgument(0));
 }
 
 LinalgKind tenon::classify(linalg::LinalgOp op) {
@@ -77,7 +79,8 @@ LinalgKind tenon::classify(linalg::LinalgOp op) {
   if (isContraction(op))
     return LinalgKind::Contraction;
   WalkResult reads = op->walk([](Operation *inner) {
-    return isa<tensor::ExtractOp, tensor::DimOp, scf::ForOp, scf::WhileOp>(inner) ? WalkResult::interrupt() : WalkResult::advance();
+    return isa<tensor::ExtractOp, tensor::DimOp, scf::ForOp, scf::WhileOp>(inner) ? WalkResult::interrupt()
+                                                                                  : WalkResult::advance();
   });
   if (op.getNumReductionLoops() > 0)
     return LinalgKind::Reduction;
@@ -115,12 +118,13 @@ int64_t tenon::getBodyCost(linalg::LinalgOp op) {
     if (inner == op.getOperation() || isa<linalg::YieldOp, arith::ConstantOp, linalg::IndexOp>(inner))
       return;
     StringRef dialect = inner->getName().getDialectNamespace();
-    if (dialect == "math" && !isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp, math::CeilOp, math::FmaOp,
-                                  math::RoundEvenOp, math::SqrtOp>(inner))
+    if (dialect == "math" && !isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp, math::CeilOp,
+                                  math::FmaOp, math::RoundEvenOp, math::SqrtOp>(inner))
       cost += 10;
     else if (isa<arith::DivFOp, math::SqrtOp>(inner))
       cost += 4;
-    else if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::RemFOp, scf::ForOp, scf::WhileOp>(inner))
+    else if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::RemFOp, scf::ForOp,
+                 scf::WhileOp>(inner))
       cost += 10;
     else
       cost += 1;

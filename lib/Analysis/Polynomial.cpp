@@ -84,7 +84,9 @@ Value Polynomial::build(OpBuilder &builder, Location loc, ValueRange arguments) 
   Value total;
   for (const auto &[symbols, coefficient] : terms) {
     Value product;
-    auto multiply = [&](Value factor) { product = product ? Value(arith::MulIOp::create(builder, loc, product, factor)) : factor; };
+    auto multiply = [&](Value factor) {
+      product = product ? Value(arith::MulIOp::create(builder, loc, product, factor)) : factor;
+    };
     if (coefficient != 1 || symbols.empty())
       multiply(arith::ConstantIndexOp::create(builder, loc, coefficient));
     for (auto [argument, dim] : symbols) {

@@ -16,7 +16,8 @@ using namespace tenon::capi;
 
 namespace {
 
-using CompilerFn = int32_t (*)(const char *request, const char *bytes, size_t size, tenon_progress_fn progress, void *user, char **reply);
+using CompilerFn = int32_t (*)(const char *request, const char *bytes, size_t size, tenon_progress_fn progress,
+                               void *user, char **reply);
 
 /// The compiler library, which stands beside this one.
 CompilerFn loadCompiler() {
@@ -53,7 +54,12 @@ std::string decodeBase64(const std::string &text) {
   uint32_t bits = 0;
   int count = 0;
   for (char c : text) {
-    int value = c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
+    int value = c >= 'A' && c <= 'Z'   ? c - 'A'
+                : c >= 'a' && c <= 'z' ? c - 'a' + 26
+                : c >= '0' && c <= '9' ? c - '0' + 52
+                : c == '+'             ? 62
+                : c == '/'             ? 63
+                                       : -1;
     if (c == '=')
       break;
     if (value < 0)
@@ -76,11 +82,13 @@ std::string describeHost() {
   return text;
 }
 
-json runCompiler(json request, const std::string &bytes, const std::string &cache, tenon_progress_fn progress, void *user) {
+json runCompiler(json request, const std::string &bytes, const std::string &cache, tenon_progress_fn progress,
+                 void *user) {
   request.erase("bytes");
   request["cache_root"] = cache;
   char *reply = nullptr;
-  int32_t status = loadCompiler()(request.dump().c_str(), bytes.empty() ? nullptr : bytes.data(), bytes.size(), progress, user, &reply);
+  int32_t status = loadCompiler()(request.dump().c_str(), bytes.empty() ? nullptr : bytes.data(), bytes.size(),
+                                  progress, user, &reply);
   std::string text = reply ? reply : "";
   std::free(reply);
   if (status != TENON_OK)
@@ -116,7 +124,11 @@ json compileOrFind(const json &request, tenon_progress_fn progress, void *user) 
                         .finish();
   if (root)
     if (std::optional<cache::ModelEntry> entry = cache::findModel(*root, key))
-      return {{"output", entry->sharedObject}, {"cached", true}, {"kernels", 0}, {"compiled_kernels", 0}, {"seconds", json::object()}};
+      return {{"output", entry->sharedObject},
+              {"cached", true},
+              {"kernels", 0},
+              {"compiled_kernels", 0},
+              {"seconds", json::object()}};
 
   std::string directory;
   if (root)
@@ -125,7 +137,8 @@ json compileOrFind(const json &request, tenon_progress_fn progress, void *user) 
   if (directory.empty()) {
     std::string pattern = (std::filesystem::temp_directory_path() / "tenon-model-XXXXXX").string();
     if (!mkdtemp(pattern.data()))
-      throw runtime::Error(TENON_EIO, "cannot make a directory for the model in '" + std::filesystem::temp_directory_path().string() + "'");
+      throw runtime::Error(TENON_EIO, "cannot make a directory for the model in '" +
+                                          std::filesystem::temp_directory_path().string() + "'");
     directory = pattern;
   }
   json reply;
@@ -153,7 +166,8 @@ json compileOrFind(const json &request, tenon_progress_fn progress, void *user) 
 
 } // namespace
 
-extern "C" int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json, char **error) {
+extern "C" int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json,
+                                 char **error) {
   return guarded(error, [&] {
     json request = json::parse(request_json, nullptr, false);
     if (!request.is_object())

@@ -15,7 +15,9 @@ namespace {
 class FileObjectCache : public tenon::ObjectCache {
 public:
   explicit FileObjectCache(std::string root) : root(std::move(root)) {}
-  std::optional<std::string> lookup(const std::string &key) override { return tenon::cache::readChecked(root + "/kernels/" + key + ".o"); }
+  std::optional<std::string> lookup(const std::string &key) override {
+    return tenon::cache::readChecked(root + "/kernels/" + key + ".o");
+  }
   void store(const std::string &key, const std::string &object) override {
     tenon::cache::writeChecked(root + "/kernels/" + key + ".o", object); // a full disk costs time later, nothing else
   }
@@ -28,8 +30,10 @@ private:
 
 /// The request of tenon_compile, with an "output"; `bytes` is the model or NULL. The reply, or the error's message, is
 /// allocated with malloc.
-extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile(const char *text, const char *bytes, size_t size,
-                                                                                 tenon_progress_fn progress, void *user, char **reply) {
+extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile(const char *text, const char *bytes,
+                                                                                 size_t size,
+                                                                                 tenon_progress_fn progress, void *user,
+                                                                                 char **reply) {
   auto fail = [&](int32_t code, const std::string &message) {
     *reply = strdup(message.c_str());
     return code;
@@ -39,7 +43,9 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
     return fail(TENON_EINVAL, llvm::toString(parsed.takeError()));
   const json::Object &object = *parsed->getAsObject();
   tenon::CompileRequest request;
-  auto string = [&](llvm::StringRef key, llvm::StringRef fallback) { return object.getString(key).value_or(fallback).str(); };
+  auto string = [&](llvm::StringRef key, llvm::StringRef fallback) {
+    return object.getString(key).value_or(fallback).str();
+  };
   request.path = string("path", bytes ? "model.onnx" : "");
   if (bytes)
     request.bytes = std::string(bytes, size);
@@ -58,7 +64,9 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
   if (std::string root = string("cache_root", ""); !root.empty())
     request.cache = &cache.emplace(root);
   if (progress)
-    request.progress = [&](const std::string &stage, int64_t done, int64_t total) { progress(user, stage.c_str(), done, total); };
+    request.progress = [&](const std::string &stage, int64_t done, int64_t total) {
+      progress(user, stage.c_str(), done, total);
+    };
 
   llvm::Expected<tenon::CompileReply> result = tenon::compile(request);
   if (!result)

@@ -16,7 +16,8 @@ using namespace tenon::capi;
 
 extern "C" {
 
-int32_t tenon_model_load(const char *path, int32_t threads, const tenon_callbacks *callbacks, tenon_model **model, char **error) {
+int32_t tenon_model_load(const char *path, int32_t threads, const tenon_callbacks *callbacks, tenon_model **model,
+                         char **error) {
   return guarded(error, [&] {
     if (!path || !model)
       throw tenon::runtime::Error(TENON_EINVAL, "path and model must not be NULL");
@@ -29,8 +30,8 @@ void tenon_model_destroy(tenon_model *model) { delete model; }
 
 const char *tenon_model_manifest_json(const tenon_model *model) { return model->model.manifestText().c_str(); }
 
-int32_t tenon_model_run_tensors(tenon_model *model, const tenon_input *inputs, int32_t input_count, tenon_output *outputs,
-                                int32_t output_count, char **error) {
+int32_t tenon_model_run_tensors(tenon_model *model, const tenon_input *inputs, int32_t input_count,
+                                tenon_output *outputs, int32_t output_count, char **error) {
   return guarded(error, [&] { model->model.run(inputs, input_count, outputs, output_count); });
 }
 

@@ -109,5 +109,6 @@ extern "C" char *tenon_measure_peaks(int32_t threads) {
     std::vector<uint64_t> memory((128 << 20) / 8, 1);
     return measureBandwidth(memory);
   });
-  return tenon::capi::copy(nlohmann::json{{"threads", threads}, {"flops", flops}, {"bytes_per_second", bandwidth}}.dump());
+  return tenon::capi::copy(
+      nlohmann::json{{"threads", threads}, {"flops", flops}, {"bytes_per_second", bandwidth}}.dump());
 }

@@ -21,13 +21,15 @@ namespace tenon::cache {
 std::string hashBytes(std::string_view bytes) {
   XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   char text[33];
-  std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(hash.high64), static_cast<unsigned long long>(hash.low64));
+  std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
   return text;
 }
 
 KeyBuilder &KeyBuilder::add(std::string_view name, std::string_view value) {
   // Lengths keep parts apart: ("a", "bc") is not ("ab", "c").
-  text += std::to_string(name.size()) + ":" + std::string(name) + "=" + std::to_string(value.size()) + ":" + std::string(value) + ";";
+  text += std::to_string(name.size()) + ":" + std::string(name) + "=" + std::to_string(value.size()) + ":" +
+          std::string(value) + ";";
   return *this;
 }
 
@@ -122,7 +124,8 @@ static std::string stamp(const std::string &path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0)
     return "";
-  return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
+  return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." +
+         std::to_string(status.st_mtim.tv_nsec);
 }
 
 std::optional<ModelEntry> findModel(const std::string &root, const std::string &key) {

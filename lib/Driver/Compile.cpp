@@ -34,7 +34,8 @@ using namespace mlir;
 namespace {
 
 std::string hex(llvm::StringRef text) {
-  llvm::XXH128_hash_t hash = llvm::xxh3_128bits(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+  llvm::XXH128_hash_t hash =
+      llvm::xxh3_128bits(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
   return llvm::utohexstr(hash.high64, true, 16) + llvm::utohexstr(hash.low64, true, 16);
 }
 
@@ -48,7 +49,9 @@ std::string describe(Location loc) {
         return text;
   }
   if (auto file = dyn_cast<FileLineColLoc>(loc))
-    return (file.getFilename().getValue() + ":" + llvm::Twine(file.getLine()) + ":" + llvm::Twine(file.getColumn()) + ": ").str();
+    return (file.getFilename().getValue() + ":" + llvm::Twine(file.getLine()) + ":" + llvm::Twine(file.getColumn()) +
+            ": ")
+        .str();
   if (auto call = dyn_cast<CallSiteLoc>(loc))
     return describe(call.getCallee());
   return "";
@@ -136,13 +139,14 @@ private:
     llvm::StringRef path = request.path;
     if (path.ends_with(".mlir") || path.ends_with(".mlirbc")) {
       ParserConfig config(context.get());
-      module = request.bytes ? parseSourceString<ModuleOp>(*request.bytes, config, path) : parseSourceFile<ModuleOp>(path, config);
+      module = request.bytes ? parseSourceString<ModuleOp>(*request.bytes, config, path)
+                             : parseSourceFile<ModuleOp>(path, config);
     } else {
       tenon::onnx::ImportOptions options;
       options.shapes = request.shapes;
-      module = request.bytes
-                   ? tenon::onnx::importBytes(*request.bytes, llvm::sys::path::parent_path(path), context.get(), options, blobs, message)
-                   : tenon::onnx::importFile(path, context.get(), options, blobs, message);
+      module = request.bytes ? tenon::onnx::importBytes(*request.bytes, llvm::sys::path::parent_path(path),
+                                                        context.get(), options, blobs, message)
+                             : tenon::onnx::importFile(path, context.get(), options, blobs, message);
     }
     if (!module)
       return message.empty() ? failure("import") : llvm::createStringError("%s", message.c_str());
@@ -195,8 +199,8 @@ private:
       std::string text;
       llvm::raw_string_ostream stream(text);
       own->print(stream, OpPrintingFlags().enableDebugInfo(false));
-      std::string key = hex(text + "\n" + tenon::getCompilerId() + "\nlevel " + std::to_string(request.level) + "\nabi " +
-                            std::to_string(TENON_ABI_VERSION));
+      std::string key = hex(text + "\n" + tenon::getCompilerId() + "\nlevel " + std::to_string(request.level) +
+                            "\nabi " + std::to_string(TENON_ABI_VERSION));
       std::string name = "tenon_k_" + key;
       clone.setName(name);
       kernel.getBody().getBlocks().clear();
@@ -241,7 +245,8 @@ private:
     return llvm::Error::success();
   }
 
-  llvm::Error compileKernel(ModuleOp kernel, const std::string &key, const std::string &path, std::atomic<int64_t> &compiled) {
+  llvm::Error compileKernel(ModuleOp kernel, const std::string &key, const std::string &path,
+                            std::atomic<int64_t> &compiled) {
     if (request.cache)
       if (std::optional<std::string> object = request.cache->lookup(key))
         return writeFile(path, *object);
@@ -272,7 +277,8 @@ private:
   llvm::Error kernelFailure(const char *what, ModuleOp kernel) {
     std::lock_guard<std::mutex> guard(lock);
     std::string place = describe(kernel.getLoc());
-    return errors.empty() ? llvm::createStringError("%s%s failed", place.c_str(), what) : llvm::createStringError("%s", errors.c_str());
+    return errors.empty() ? llvm::createStringError("%s%s failed", place.c_str(), what)
+                          : llvm::createStringError("%s", errors.c_str());
   }
 
   llvm::Error compileHost() {
@@ -285,7 +291,9 @@ private:
       manifest["init"] = "tenon_model_init";
     else
       manifest["init"] = nullptr;
-    manifest["target"] = llvm::json::Object{{"triple", target.getTriple()}, {"cpu", target.getCpu()}, {"features", target.getFeatures()},
+    manifest["target"] = llvm::json::Object{{"triple", target.getTriple()},
+                                            {"cpu", target.getCpu()},
+                                            {"features", target.getFeatures()},
                                             {"vector_bits", target.getVectorBits()}};
     manifest["weights"] = tenon::describeWeights(*module);
     PassManager pm(context.get());
@@ -326,7 +334,8 @@ private:
       if (archive.consume_front("mem:")) {
         auto found = blobs.blobs.find(archive.str());
         if (found == blobs.blobs.end())
-          return llvm::createStringError("weight '%s': no bytes named '%s'", weight.getSymName().str().c_str(), archive.str().c_str());
+          return llvm::createStringError("weight '%s': no bytes named '%s'", weight.getSymName().str().c_str(),
+                                         archive.str().c_str());
         bytes = llvm::StringRef(found->second.data(), found->second.size());
       } else {
         llvm::SmallString<256> absolute(archive);
@@ -341,15 +350,16 @@ private:
         if (!file) {
           auto opened = llvm::MemoryBuffer::getFile(absolute, false, false);
           if (!opened)
-            return llvm::createStringError("weight '%s': cannot read '%s': %s", weight.getSymName().str().c_str(), absolute.c_str(),
-                                           opened.getError().message().c_str());
+            return llvm::createStringError("weight '%s': cannot read '%s': %s", weight.getSymName().str().c_str(),
+                                           absolute.c_str(), opened.getError().message().c_str());
           file = std::move(*opened);
         }
         bytes = file->getBuffer();
       }
       if (weight.getOffset() + weight.getLength() > bytes.size())
-        return llvm::createStringError("weight '%s': needs bytes up to %llu, but its archive has %zu", weight.getSymName().str().c_str(),
-                                       static_cast<unsigned long long>(weight.getOffset() + weight.getLength()), bytes.size());
+        return llvm::createStringError(
+            "weight '%s': needs bytes up to %llu, but its archive has %zu", weight.getSymName().str().c_str(),
+            static_cast<unsigned long long>(weight.getOffset() + weight.getLength()), bytes.size());
       if (!stream) {
         std::error_code code;
         stream = std::make_unique<llvm::raw_fd_ostream>(sidecar, code);

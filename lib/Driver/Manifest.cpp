@@ -21,7 +21,8 @@ static std::string numpyName(Type type) {
   return text;
 }
 
-static llvm::Expected<json::Object> describePort(unsigned index, Type type, DictionaryAttr attributes, StringRef fallback) {
+static llvm::Expected<json::Object> describePort(unsigned index, Type type, DictionaryAttr attributes,
+                                                 StringRef fallback) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor)
     return llvm::createStringError("%s %u is no ranked tensor", fallback.str().c_str(), index);
@@ -88,7 +89,8 @@ json::Array tenon::describeKernels(ModuleOp module) {
       algorithm = schedule.getAlgorithm().str();
       llvm::raw_string_ostream(text) << schedule;
     }
-    kernels.push_back(json::Object{{"name", kernel.getName()}, {"nodes", std::move(nodes)}, {"algorithm", algorithm}, {"schedule", text}});
+    kernels.push_back(json::Object{
+        {"name", kernel.getName()}, {"nodes", std::move(nodes)}, {"algorithm", algorithm}, {"schedule", text}});
   }
   return kernels;
 }

@@ -66,13 +66,15 @@ int32_t parallelFor(tenon_call *call, tenon_range_fn fn, void *const *args, int6
   if (scratchBytes != 0)
     for (tenon_call::Memory &memory : call->scratch)
       if (!grow(memory, scratchBytes))
-        return call->fail(TENON_ENOMEM, "out of memory: a kernel needs " + std::to_string(scratchBytes) + " bytes of scratch");
+        return call->fail(TENON_ENOMEM,
+                          "out of memory: a kernel needs " + std::to_string(scratchBytes) + " bytes of scratch");
   Region region{call, fn, args};
   call->model.parallelFor(n, runRange, &region);
   return TENON_OK;
 }
 
-int32_t dispatch(tenon_call *call, int64_t kernel, tenon_kernel_fn fn, void *const *args, int64_t flops, int64_t bytes) {
+int32_t dispatch(tenon_call *call, int64_t kernel, tenon_kernel_fn fn, void *const *args, int64_t flops,
+                 int64_t bytes) {
   if (!call->model.profiling())
     return fn(call, args);
   auto start = std::chrono::steady_clock::now();
@@ -85,7 +87,8 @@ int32_t dispatch(tenon_call *call, int64_t kernel, tenon_kernel_fn fn, void *con
 void *arena(tenon_call *call, int64_t bytes) {
   if (grow(call->arena, bytes))
     return call->arena.data;
-  call->fail(TENON_ENOMEM, "out of memory: the model needs " + std::to_string(bytes) + " bytes for its intermediate results");
+  call->fail(TENON_ENOMEM,
+             "out of memory: the model needs " + std::to_string(bytes) + " bytes for its intermediate results");
   return nullptr;
 }
 
@@ -129,8 +132,9 @@ void *output(tenon_call *call, int64_t index, const int64_t *dims, int64_t rank)
     out.shape[i] = dims[i];
   if (out.data) {
     if (out.capacity < bytes) {
-      call->fail(TENON_EINVAL, "output '" + port.name + "': shape " + formatShape(dims, rank) + " needs " + std::to_string(bytes) +
-                                   " bytes, but the given memory has " + std::to_string(out.capacity));
+      call->fail(TENON_EINVAL, "output '" + port.name + "': shape " + formatShape(dims, rank) + " needs " +
+                                   std::to_string(bytes) + " bytes, but the given memory has " +
+                                   std::to_string(out.capacity));
       return nullptr;
     }
     return out.data;

@@ -27,7 +27,9 @@ std::string formatShape(const int64_t *shape, int rank) {
 static std::string formatShape(const std::vector<Dim> &shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + (shape[i].size >= 0 ? std::to_string(shape[i].size) : shape[i].symbol.empty() ? "?" : shape[i].symbol);
+    text += (i ? ", " : "") + (shape[i].size >= 0        ? std::to_string(shape[i].size)
+                               : shape[i].symbol.empty() ? "?"
+                                                         : shape[i].symbol);
   return text + "]";
 }
 
@@ -40,19 +42,20 @@ static void checkProcessor(const json &target) {
   if (bits >= 256)
     ok = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (bits >= 512)
-    ok = ok && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq");
+    ok = ok && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 #endif
   if (!ok)
     throw Error(TENON_EUNSUPPORTED, "the model was compiled for '" + target.value("cpu", std::string("?")) + "' with " +
-                                        std::to_string(bits) + "-bit vectors, which this processor lacks; compile it on this machine");
+                                        std::to_string(bits) +
+                                        "-bit vectors, which this processor lacks; compile it on this machine");
 }
 
 Model::Model(const std::string &path, int threads, const tenon_callbacks *given) {
   if (given) {
     if (given->struct_size > sizeof(tenon_callbacks) || given->struct_size < offsetof(tenon_callbacks, alloc))
-      throw Error(TENON_EINVAL, "the callbacks' struct_size is " + std::to_string(given->struct_size) + ", expected at most " +
-                                    std::to_string(sizeof(tenon_callbacks)));
+      throw Error(TENON_EINVAL, "the callbacks' struct_size is " + std::to_string(given->struct_size) +
+                                    ", expected at most " + std::to_string(sizeof(tenon_callbacks)));
     std::memcpy(&callbacks, given, given->struct_size);
     if ((callbacks.alloc == nullptr) != (callbacks.free == nullptr))
       throw Error(TENON_EINVAL, "the callbacks must have both alloc and free, or neither");
@@ -67,7 +70,9 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
     auto bind = reinterpret_cast<void (*)(const tenon_rt_api *)>(dlsym(library, "tenon_model_bind"));
     entry = reinterpret_cast<tenon_kernel_fn>(dlsym(library, "tenon_model_run"));
     if (!text || !bind || !entry)
-      throw Error(TENON_EIO, "'" + path + "' is no compiled model: it lacks tenon_model_manifest, tenon_model_bind or tenon_model_run");
+      throw Error(TENON_EIO,
+                  "'" + path +
+                      "' is no compiled model: it lacks tenon_model_manifest, tenon_model_bind or tenon_model_run");
     manifest = text;
     parseManifest();
     if (!callbacks.parallel_for)
@@ -114,9 +119,11 @@ Model::~Model() {
 static std::vector<Port> parsePorts(const json &list) {
   std::vector<Port> ports;
   for (const json &item : list) {
-    Port port{item.at("name").get<std::string>(), tenon_dtype_from_name(item.at("dtype").get<std::string>().c_str()), {}};
+    Port port{
+        item.at("name").get<std::string>(), tenon_dtype_from_name(item.at("dtype").get<std::string>().c_str()), {}};
     if (!port.dtype)
-      throw Error(TENON_EUNSUPPORTED, "'" + port.name + "' has the unknown dtype '" + item.at("dtype").get<std::string>() + "'");
+      throw Error(TENON_EUNSUPPORTED,
+                  "'" + port.name + "' has the unknown dtype '" + item.at("dtype").get<std::string>() + "'");
     for (const json &dim : item.at("shape")) {
       Dim parsed;
       if (dim.is_number_integer())
@@ -126,7 +133,8 @@ static std::vector<Port> parsePorts(const json &list) {
       port.shape.push_back(parsed);
     }
     if (port.shape.size() > TENON_MAX_RANK)
-      throw Error(TENON_EUNSUPPORTED, "'" + port.name + "' has rank " + std::to_string(port.shape.size()) + ", above " + std::to_string(TENON_MAX_RANK));
+      throw Error(TENON_EUNSUPPORTED, "'" + port.name + "' has rank " + std::to_string(port.shape.size()) + ", above " +
+                                          std::to_string(TENON_MAX_RANK));
     ports.push_back(std::move(port));
   }
   return ports;
@@ -137,8 +145,9 @@ void Model::parseManifest() {
     json parsed = json::parse(manifest);
     int abi = parsed.at("abi").get<int>();
     if (abi != TENON_ABI_VERSION)
-      throw Error(TENON_EUNSUPPORTED, "the model has interface version " + std::to_string(abi) + ", this run time has " +
-                                          std::to_string(TENON_ABI_VERSION) + "; compile it again");
+      throw Error(TENON_EUNSUPPORTED, "the model has interface version " + std::to_string(abi) +
+                                          ", this run time has " + std::to_string(TENON_ABI_VERSION) +
+                                          "; compile it again");
     checkProcessor(parsed.at("target"));
     inputs = parsePorts(parsed.at("inputs"));
     outputs = parsePorts(parsed.at("outputs"));
@@ -185,7 +194,8 @@ void Model::mapWeights(const std::string &directory) {
       } else {
         const Mapping &mapping = mapFile(archive[0] == '/' ? archive : directory + "/" + archive);
         if (offset < 0 || static_cast<size_t>(offset) + weight.length > mapping.bytes)
-          throw Error(TENON_EIO, "the weights '" + mapping.path + "' are too short: '" + item.at("name").get<std::string>() + "' ends at byte " +
+          throw Error(TENON_EIO, "the weights '" + mapping.path + "' are too short: '" +
+                                     item.at("name").get<std::string>() + "' ends at byte " +
                                      std::to_string(offset + length) + " of " + std::to_string(mapping.bytes));
         weight.data = static_cast<const char *>(mapping.data) + offset;
       }
@@ -214,7 +224,9 @@ void Model::parallelFor(int64_t n, ThreadPool::Body body, void *state) {
     pool->run(n, body, state);
 }
 
-void *Model::allocate(size_t bytes) { return callbacks.alloc ? callbacks.alloc(callbacks.user, bytes, 64) : allocateAligned(bytes); }
+void *Model::allocate(size_t bytes) {
+  return callbacks.alloc ? callbacks.alloc(callbacks.user, bytes, 64) : allocateAligned(bytes);
+}
 
 void Model::release(void *memory) {
   if (callbacks.free)
@@ -249,16 +261,19 @@ static void pack(const tenon_input &input, size_t size, char *out) {
   }
 }
 
-void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed, std::vector<void *> &words) {
+void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed,
+                        std::vector<void *> &words) {
   if (count != static_cast<int32_t>(inputs.size()))
-    throw Error(TENON_EINVAL, "expected " + std::to_string(inputs.size()) + " inputs, but got " + std::to_string(count));
+    throw Error(TENON_EINVAL,
+                "expected " + std::to_string(inputs.size()) + " inputs, but got " + std::to_string(count));
   std::map<std::string, int64_t> symbols;
   for (int32_t i = 0; i < count; ++i) {
     const Port &port = inputs[i];
     const tenon_input &input = given[i];
     if (input.dtype != port.dtype) {
       const char *name = tenon_dtype_name(input.dtype);
-      throw Error(TENON_EINVAL, "input '" + port.name + "': expected dtype " + tenon_dtype_name(port.dtype) + ", but got " + (name ? name : "unknown"));
+      throw Error(TENON_EINVAL, "input '" + port.name + "': expected dtype " + tenon_dtype_name(port.dtype) +
+                                    ", but got " + (name ? name : "unknown"));
     }
     bool same = input.rank == static_cast<int32_t>(port.shape.size());
     for (int32_t dim = 0; same && dim < input.rank; ++dim) {
@@ -268,8 +283,8 @@ void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std
       if (same && !want.symbol.empty()) {
         auto [found, fresh] = symbols.try_emplace(want.symbol, got);
         if (!fresh && found->second != got)
-          throw Error(TENON_EINVAL, "input '" + port.name + "': dim '" + want.symbol + "' is " + std::to_string(got) + ", but an earlier input has " +
-                                        std::to_string(found->second));
+          throw Error(TENON_EINVAL, "input '" + port.name + "': dim '" + want.symbol + "' is " + std::to_string(got) +
+                                        ", but an earlier input has " + std::to_string(found->second));
       }
     }
     if (!same)
@@ -306,7 +321,8 @@ void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std
 
 void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *results, int32_t outputCount) {
   if (outputCount != static_cast<int32_t>(outputs.size()))
-    throw Error(TENON_EINVAL, "expected " + std::to_string(outputs.size()) + " outputs, but got " + std::to_string(outputCount));
+    throw Error(TENON_EINVAL,
+                "expected " + std::to_string(outputs.size()) + " outputs, but got " + std::to_string(outputCount));
   std::vector<std::vector<char>> packed;
   packed.reserve(inputCount);
   std::vector<void *> words;

@@ -83,7 +83,9 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   running.store(static_cast<int>(threads.size()), std::memory_order_relaxed);
   epoch.fetch_add(1); // sequentially consistent with `parked`: either the worker sees the epoch or we see it parked
   if (parked.load() > 0) {
-    { std::lock_guard<std::mutex> guard(lock); }
+    {
+      std::lock_guard<std::mutex> guard(lock);
+    }
     wake.notify_all();
   }
   drain(0);

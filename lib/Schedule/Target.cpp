@@ -63,7 +63,10 @@ tenon::TargetAttr tenon::detectHostTarget(MLIRContext *context) {
   bool wide = host.lookup("avx512f") && host.lookup("avx512vl") && host.lookup("avx512dq") && host.lookup("avx512bw");
   bool avx2 = host.lookup("avx2") && host.lookup("fma");
   return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), llvm::sys::getHostCPUName(), features,
-                         wide ? 512 : avx2 ? 256 : 128, wide ? 32 : 16, readCacheSize(1, 32 << 10), readCacheSize(2, 512 << 10),
+                         wide   ? 512
+                         : avx2 ? 256
+                                : 128,
+                         wide ? 32 : 16, readCacheSize(1, 32 << 10), readCacheSize(2, 512 << 10),
                          readCacheSize(3, 16 << 20));
 }
 
@@ -76,7 +79,7 @@ tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name
   }
   for (const Row &row : kTable)
     if (row.name == name)
-      return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), row.cpu, row.features, row.vectorBits, row.registers,
-                             row.l1, row.l2, row.l3);
+      return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), row.cpu, row.features, row.vectorBits,
+                             row.registers, row.l1, row.l2, row.l3);
   return {};
 }

@@ -94,7 +94,7 @@ def run_lit(tally, paths=None):
     if not lit.exists():
         return tally.add("lit", 0, ["lit is not installed in .venv: run 'make setup'"])
     result.unlink(missing_ok=True)
-    code, _ = stream([lit, "-v", "--time-tests", "-o", result, *(paths or [ROOT / "test"])],
+    code, _ = stream([lit, "-v", "-o", result, *(paths or [ROOT / "test"])],
                      keep=lambda line: not line.startswith(("PASS:", "-- Testing")))
     if not result.exists():
         return tally.add("lit", 0, [f"lit ended with {code} and wrote no result"], seconds=time.time() - start)

@@ -26,6 +26,7 @@ void setCostAttributes(mlir::func::FuncOp kernel);
 
 /// The same as index values, in terms of the dims of the dispatch's operands; ops are made at the builder's insertion
 /// point (tensor.dim or memref.dim, and arithmetic). What is inside data-dependent loops counts once.
-std::pair<mlir::Value, mlir::Value> buildFlopsBytes(mlir::OpBuilder &builder, DispatchOp dispatch, mlir::func::FuncOp kernel);
+std::pair<mlir::Value, mlir::Value> buildFlopsBytes(mlir::OpBuilder &builder, DispatchOp dispatch,
+                                                    mlir::func::FuncOp kernel);
 
 } // namespace tenon

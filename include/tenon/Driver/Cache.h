@@ -27,8 +27,8 @@ private:
   std::string text;
 };
 
-/// $TENON_CACHE_DIR, $XDG_CACHE_HOME/tenon or ~/.cache/tenon; made when missing. nullopt, with a reason in `warning`, where
-/// it cannot be made, is not ours, or others may write to it.
+/// $TENON_CACHE_DIR, $XDG_CACHE_HOME/tenon or ~/.cache/tenon; made when missing. nullopt, with a reason in `warning`,
+/// where it cannot be made, is not ours, or others may write to it.
 std::optional<std::string> openDirectory(std::string &warning);
 
 /// The bytes of a checked file, or nullopt if it is missing or damaged.
@@ -48,7 +48,8 @@ std::optional<std::string> beginModel(const std::string &root);
 std::optional<ModelEntry> commitModel(const std::string &root, const std::string &key, const std::string &directory,
                                       const std::vector<std::string> &outside);
 
-/// Removes the entries that were not used for longest until the cache is below $TENON_CACHE_LIMIT bytes (default 4 GiB).
+/// Removes the entries that were not used for longest until the cache is below $TENON_CACHE_LIMIT bytes (default 4
+/// GiB).
 void evict(const std::string &root);
 
 } // namespace tenon::cache

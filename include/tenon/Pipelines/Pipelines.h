@@ -17,7 +17,8 @@ namespace tenon {
 /// to `tenon_init`.
 void buildOptimizePipeline(mlir::OpPassManager &pm);
 
-/// `--tenon-make-kernels`: Optimized to Kernels, outlined, deduplicated and scheduled. Reads the module's `tenon.target`.
+/// `--tenon-make-kernels`: Optimized to Kernels, outlined, deduplicated and scheduled. Reads the module's
+/// `tenon.target`.
 void buildKernelsPipeline(mlir::OpPassManager &pm);
 
 /// `--tenon-tile-kernels`: Scheduled to Tiled, on a module of kernels: tiled, bufferized, expanded to vectors.

@@ -83,7 +83,8 @@ private:
   void parseManifest();
   void mapWeights(const std::string &directory);
   const Mapping &mapFile(const std::string &path);
-  void checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed, std::vector<void *> &words);
+  void checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed,
+                   std::vector<void *> &words);
   std::unique_ptr<tenon_call> takeCall();
 
   void *library = nullptr;

@@ -31,8 +31,8 @@ private:
   void drain(int worker);
 
   std::vector<std::thread> threads;
-  std::mutex busy;               // held by the caller whose region runs
-  std::mutex lock;               // guards parking
+  std::mutex busy; // held by the caller whose region runs
+  std::mutex lock; // guards parking
   std::condition_variable wake;
   std::atomic<uint64_t> epoch{0};
   std::atomic<int> running{0};

@@ -12,8 +12,8 @@ class TargetAttr;
 /// The machine that this process runs on, with what its operating system lets programs use.
 TargetAttr detectHostTarget(mlir::MLIRContext *context);
 
-/// A target by name: "host", or a row of the table in Target.cpp ("x86-64-v3": AVX2, "x86-64-v4": AVX-512). The environment
-/// variable TENON_TARGET replaces "host". A null attribute if the name is unknown.
+/// A target by name: "host", or a row of the table in Target.cpp ("x86-64-v3": AVX2, "x86-64-v4": AVX-512). The
+/// environment variable TENON_TARGET replaces "host". A null attribute if the name is unknown.
 TargetAttr lookupTarget(mlir::MLIRContext *context, llvm::StringRef name);
 
 } // namespace tenon

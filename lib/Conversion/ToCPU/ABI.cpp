@@ -22,7 +22,8 @@ std::optional<unsigned> getWordCount(Type type) {
 
 static Value wordAddress(OpBuilder &builder, Location loc, Value args, unsigned word) {
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  return LLVM::GEPOp::create(builder, loc, pointer, builder.getI64Type(), args, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(word)});
+  return LLVM::GEPOp::create(builder, loc, pointer, builder.getI64Type(), args,
+                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(word)});
 }
 
 /// The integer type that carries a scalar of `type` in memory.
@@ -63,7 +64,8 @@ void storeArgument(OpBuilder &builder, Location loc, Value args, Value value, un
     store(getAddress(builder, loc, value));
     for (auto [dim, size] : llvm::enumerate(memref.getShape()))
       if (ShapedType::isDynamic(size))
-        store(arith::IndexCastOp::create(builder, loc, builder.getI64Type(), memref::DimOp::create(builder, loc, value, dim)));
+        store(arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
+                                         memref::DimOp::create(builder, loc, value, dim)));
     return;
   }
   if (type.isIndex())
@@ -85,9 +87,10 @@ Value makeMemRef(OpBuilder &builder, Location loc, Value pointer, MemRefType typ
   unsigned next = 0;
   SmallVector<Value> sizes;
   for (int64_t size : type.getShape()) {
-    Value value = ShapedType::isDynamic(size)
-                      ? arith::IndexCastOp::create(builder, loc, builder.getI64Type(), dynamicSizes[next++]).getResult()
-                      : LLVM::ConstantOp::create(builder, loc, builder.getI64Type(), builder.getI64IntegerAttr(size)).getResult();
+    Value value =
+        ShapedType::isDynamic(size)
+            ? arith::IndexCastOp::create(builder, loc, builder.getI64Type(), dynamicSizes[next++]).getResult()
+            : LLVM::ConstantOp::create(builder, loc, builder.getI64Type(), builder.getI64IntegerAttr(size)).getResult();
     sizes.push_back(value);
   }
   Value stride = LLVM::ConstantOp::create(builder, loc, builder.getI64Type(), builder.getI64IntegerAttr(1));
@@ -119,7 +122,8 @@ Value getByteSize(OpBuilder &builder, Location loc, MemRefType type, ValueRange 
 }
 
 Value alignTo64(OpBuilder &builder, Location loc, Value size) {
-  Value c63 = arith::ConstantIndexOp::create(builder, loc, 63), mask = arith::ConstantIndexOp::create(builder, loc, -64);
+  Value c63 = arith::ConstantIndexOp::create(builder, loc, 63),
+        mask = arith::ConstantIndexOp::create(builder, loc, -64);
   return arith::AndIOp::create(builder, loc, arith::AddIOp::create(builder, loc, size, c63), mask);
 }
 
@@ -128,7 +132,8 @@ LLVM::LLVMFuncOp getRuntimeFunction(ModuleOp module, StringRef name) {
   if (auto found = module.lookupSymbol<LLVM::LLVMFuncOp>(symbol))
     return found;
   MLIRContext *context = module.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64), i32 = IntegerType::get(context, 32);
+  Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64),
+       i32 = IntegerType::get(context, 32);
   Type nothing = LLVM::LLVMVoidType::get(context);
   // The signatures of include/tenon-c/runtime.h.
   auto [result, arguments] = [&]() -> std::pair<Type, SmallVector<Type>> {

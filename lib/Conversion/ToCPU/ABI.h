@@ -21,7 +21,8 @@ namespace tenon::abi {
 std::optional<unsigned> getWordCount(mlir::Type type);
 
 /// Reads a value of `type` from the words of `args` (!llvm.ptr), starting at `word`, which is advanced.
-mlir::Value loadArgument(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value args, mlir::Type type, unsigned &word);
+mlir::Value loadArgument(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value args, mlir::Type type,
+                         unsigned &word);
 
 /// Writes `value` to the words of `args`, starting at `word`, which is advanced.
 void storeArgument(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value args, mlir::Value value, unsigned &word);
@@ -34,7 +35,8 @@ mlir::Value makeMemRef(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 mlir::Value getAddress(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value memref);
 
 /// The bytes that an identity memref of `type` takes, as index; at least 1.
-mlir::Value getByteSize(mlir::OpBuilder &builder, mlir::Location loc, mlir::MemRefType type, mlir::ValueRange dynamicSizes);
+mlir::Value getByteSize(mlir::OpBuilder &builder, mlir::Location loc, mlir::MemRefType type,
+                        mlir::ValueRange dynamicSizes);
 
 /// `size` rounded up to a multiple of 64.
 mlir::Value alignTo64(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value size);

@@ -102,12 +102,16 @@ class HostABI : public tenon::impl::HostABIBase<HostABI> {
           tenon::abi::storeArgument(builder, op->getLoc(), words, operand, word);
         auto kernel = getOperation().lookupSymbol<func::FuncOp>(dispatch.getKernel());
         auto [flops, bytes] = tenon::buildFlopsBytes(builder, dispatch, kernel);
-        auto number = [&](Value count) { return arith::IndexCastOp::create(builder, op->getLoc(), i64, count).getResult(); };
+        auto number = [&](Value count) {
+          return arith::IndexCastOp::create(builder, op->getLoc(), i64, count).getResult();
+        };
         Value index = constant(i64, kernelIndex.lookup(dispatch.getKernel()));
         Value address = LLVM::AddressOfOp::create(builder, op->getLoc(), pointer, dispatch.getKernel());
-        auto status = LLVM::CallOp::create(builder, op->getLoc(), tenon::abi::getRuntimeFunction(getOperation(), "dispatch"),
-                                           ValueRange{call, index, address, words, number(flops), number(bytes)});
-        Value ok = arith::CmpIOp::create(builder, op->getLoc(), arith::CmpIPredicate::eq, status.getResult(), constant(i32, 0));
+        auto status =
+            LLVM::CallOp::create(builder, op->getLoc(), tenon::abi::getRuntimeFunction(getOperation(), "dispatch"),
+                                 ValueRange{call, index, address, words, number(flops), number(bytes)});
+        Value ok = arith::CmpIOp::create(builder, op->getLoc(), arith::CmpIPredicate::eq, status.getResult(),
+                                         constant(i32, 0));
         leaveUnless(op, ok, status.getResult());
         op->erase();
         continue;

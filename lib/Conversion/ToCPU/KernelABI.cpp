@@ -97,7 +97,8 @@ class KernelABI : public tenon::impl::KernelABIBase<KernelABI> {
       for (Value size : op->getOperands()) {
         FailureOr<Value> bound = hoistBound(size, anchor, dominance);
         if (failed(bound))
-          return op->emitError("the size of a buffer inside a kernel has no bound that is known at its start"), WalkResult::interrupt();
+          return op->emitError("the size of a buffer inside a kernel has no bound that is known at its start"),
+                 WalkResult::interrupt();
         bounds.push_back(*bound);
       }
       builder.setInsertionPoint(anchor);
@@ -142,7 +143,9 @@ class KernelABI : public tenon::impl::KernelABIBase<KernelABI> {
       if (forall)
         for (auto [lower, upper, step] :
              llvm::zip(forall.getMixedLowerBound(), forall.getMixedUpperBound(), forall.getMixedStep())) {
-          auto value = [&](OpFoldResult v) { return mapping.lookupOrDefault(getValueOrCreateConstantIndexOp(b, loc, v)); };
+          auto value = [&](OpFoldResult v) {
+            return mapping.lookupOrDefault(getValueOrCreateConstantIndexOp(b, loc, v));
+          };
           Value span = arith::SubIOp::create(b, loc, value(upper), value(lower));
           Value zero = arith::ConstantIndexOp::create(b, loc, 0);
           Value trips = arith::CeilDivSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, span, zero), value(step));
@@ -171,10 +174,13 @@ class KernelABI : public tenon::impl::KernelABIBase<KernelABI> {
       if (forall)
         for (auto [lower, upper, step] :
              llvm::zip(forall.getMixedLowerBound(), forall.getMixedUpperBound(), forall.getMixedStep())) {
-          auto value = [&](OpFoldResult v) { return mapping.lookupOrDefault(getValueOrCreateConstantIndexOp(b, loc, v)); };
+          auto value = [&](OpFoldResult v) {
+            return mapping.lookupOrDefault(getValueOrCreateConstantIndexOp(b, loc, v));
+          };
           lowers.push_back(value(lower));
           steps.push_back(value(step));
-          trips.push_back(arith::CeilDivSIOp::create(b, loc, arith::SubIOp::create(b, loc, value(upper), lowers.back()), steps.back()));
+          trips.push_back(arith::CeilDivSIOp::create(b, loc, arith::SubIOp::create(b, loc, value(upper), lowers.back()),
+                                                     steps.back()));
         }
       auto loop = scf::ForOp::create(b, loc, lo, hi, one);
       func::ReturnOp::create(b, loc);
@@ -202,8 +208,10 @@ class KernelABI : public tenon::impl::KernelABIBase<KernelABI> {
         Operation *clone = mapping.lookup(alloc->getResult(0)).getDefiningOp();
         OpBuilder at(clone);
         Value bytes = arith::IndexCastOp::create(at, loc, i64, mapping.lookupOrDefault(offset));
-        Value address = LLVM::GEPOp::create(at, loc, pointer, at.getI8Type(), block->getArgument(3), ArrayRef<LLVM::GEPArg>{bytes});
-        Value buffer = tenon::abi::makeMemRef(at, loc, address, cast<MemRefType>(clone->getResult(0).getType()), clone->getOperands());
+        Value address =
+            LLVM::GEPOp::create(at, loc, pointer, at.getI8Type(), block->getArgument(3), ArrayRef<LLVM::GEPArg>{bytes});
+        Value buffer = tenon::abi::makeMemRef(at, loc, address, cast<MemRefType>(clone->getResult(0).getType()),
+                                              clone->getOperands());
         clone->getResult(0).replaceAllUsesWith(buffer);
         clone->erase();
       }

@@ -25,8 +25,8 @@ namespace {
 struct Buffer {
   memref::AllocOp alloc;
   int64_t start = 0, end = 0;
-  bool escapes = false;    ///< leaves the loop or branch that allocates it
-  int64_t output = -1;     ///< index of the result it is, or -1
+  bool escapes = false; ///< leaves the loop or branch that allocates it
+  int64_t output = -1;  ///< index of the result it is, or -1
   Operation *lastUser = nullptr;
 };
 
@@ -123,7 +123,8 @@ private:
       OpBuilder builder(load);
       Value index = LLVM::ConstantOp::create(builder, loc, builder.getI64Type(),
                                              builder.getI64IntegerAttr(weightIndex.lookup(load.getWeight())));
-      auto address = LLVM::CallOp::create(builder, load.getLoc(), tenon::abi::getRuntimeFunction(module, "weight"), ValueRange{call, index});
+      auto address = LLVM::CallOp::create(builder, load.getLoc(), tenon::abi::getRuntimeFunction(module, "weight"),
+                                          ValueRange{call, index});
       load.getResult().replaceAllUsesWith(
           tenon::abi::makeMemRef(builder, load.getLoc(), address.getResult(), cast<MemRefType>(load.getType()), {}));
       load.erase();
@@ -148,16 +149,20 @@ private:
   /// Calls tenon_rt_output for result `index` of type `type` and returns the buffer.
   Value makeOutput(OpBuilder &builder, int64_t index, MemRefType type, ValueRange dynamicSizes) {
     Type pointer = LLVM::LLVMPointerType::get(builder.getContext()), i64 = builder.getI64Type();
-    auto constant = [&](int64_t v) -> Value { return LLVM::ConstantOp::create(builder, loc, i64, builder.getI64IntegerAttr(v)); };
+    auto constant = [&](int64_t v) -> Value {
+      return LLVM::ConstantOp::create(builder, loc, i64, builder.getI64IntegerAttr(v));
+    };
     OpBuilder top = OpBuilder::atBlockBegin(&entry);
     Value count = LLVM::ConstantOp::create(top, loc, i64, top.getI64IntegerAttr(std::max<int64_t>(1, type.getRank())));
     Value dims = LLVM::AllocaOp::create(top, loc, pointer, i64, count);
     unsigned next = 0;
     for (auto [dim, size] : llvm::enumerate(type.getShape())) {
-      Value value = ShapedType::isDynamic(size) ? arith::IndexCastOp::create(builder, loc, i64, dynamicSizes[next++]).getResult()
-                                                : constant(size);
-      LLVM::StoreOp::create(builder, loc, value,
-                            LLVM::GEPOp::create(builder, loc, pointer, i64, dims, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(dim)}));
+      Value value = ShapedType::isDynamic(size)
+                        ? arith::IndexCastOp::create(builder, loc, i64, dynamicSizes[next++]).getResult()
+                        : constant(size);
+      LLVM::StoreOp::create(
+          builder, loc, value,
+          LLVM::GEPOp::create(builder, loc, pointer, i64, dims, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(dim)}));
     }
     auto address = LLVM::CallOp::create(builder, loc, tenon::abi::getRuntimeFunction(module, "output"),
                                         ValueRange{call, constant(index), dims, constant(type.getRank())});
@@ -186,7 +191,8 @@ private:
       if (result != buffer.alloc.getResult() && type.getNumDynamicDims() > 0) {
         // The result is a view with dims of its own: they must be known where the buffer is made.
         auto expand = result.getDefiningOp<memref::ExpandShapeOp>();
-        if (!expand || !llvm::all_of(expand.getOutputShape(), [&](Value size) { return hoist(size, buffer.alloc, dominance); })) {
+        if (!expand ||
+            !llvm::all_of(expand.getOutputShape(), [&](Value size) { return hoist(size, buffer.alloc, dominance); })) {
           buffer.output = -1;
           continue;
         }
@@ -234,7 +240,8 @@ private:
         continue;
       if (buffer.alloc.getDynamicSizes().empty())
         fixed.push_back(&buffer);
-      else if (llvm::all_of(buffer.alloc.getDynamicSizes(), [&](Value size) { return hoist(size, prologueEnd, dominance); }))
+      else if (llvm::all_of(buffer.alloc.getDynamicSizes(),
+                            [&](Value size) { return hoist(size, prologueEnd, dominance); }))
         dynamic.push_back(&buffer);
     }
     if (fixed.empty() && dynamic.empty())
@@ -244,7 +251,8 @@ private:
     auto bytesOf = [](Buffer *buffer) {
       MemRefType type = buffer->alloc.getType();
       int64_t bits = type.getElementType().isIndex() ? 64 : type.getElementType().getIntOrFloatBitWidth();
-      return llvm::alignTo(std::max<int64_t>(1, type.getNumElements() * static_cast<int64_t>(llvm::divideCeil(bits, 8))), 64);
+      return llvm::alignTo(
+          std::max<int64_t>(1, type.getNumElements() * static_cast<int64_t>(llvm::divideCeil(bits, 8))), 64);
     };
     llvm::stable_sort(fixed, [&](Buffer *a, Buffer *b) { return bytesOf(a) > bytesOf(b); });
     SmallVector<Placed> placed;
@@ -256,7 +264,8 @@ private:
         if (other.start <= buffer->end && buffer->start <= other.end && other.offset < offset + bytes)
           offset = std::max(offset, other.offset + other.bytes);
       Placed mine{buffer->start, buffer->end, offset, bytes};
-      placed.insert(llvm::upper_bound(placed, mine, [](const Placed &a, const Placed &b) { return a.offset < b.offset; }), mine);
+      placed.insert(
+          llvm::upper_bound(placed, mine, [](const Placed &a, const Placed &b) { return a.offset < b.offset; }), mine);
       offsets[buffer->alloc] = offset;
       arenaBytes = std::max(arenaBytes, offset + bytes);
     }
@@ -270,9 +279,11 @@ private:
     SmallVector<Slot> slots;
     for (Buffer *buffer : dynamic) {
       Value bytes = tenon::abi::alignTo64(
-          builder, loc, tenon::abi::getByteSize(builder, loc, buffer->alloc.getType(), buffer->alloc.getDynamicSizes()));
+          builder, loc,
+          tenon::abi::getByteSize(builder, loc, buffer->alloc.getType(), buffer->alloc.getDynamicSizes()));
       Slot *slot = llvm::find_if(slots, [&](Slot &candidate) {
-        return llvm::none_of(candidate.members, [&](Buffer *other) { return other->start <= buffer->end && buffer->start <= other->end; });
+        return llvm::none_of(candidate.members,
+                             [&](Buffer *other) { return other->start <= buffer->end && buffer->start <= other->end; });
       });
       if (slot == slots.end()) {
         slots.push_back({{buffer}, bytes});
@@ -297,9 +308,11 @@ private:
       for (Buffer *buffer : *group) {
         OpBuilder at(buffer->alloc);
         Value offset = slotOffsets.lookup(buffer->alloc);
-        offset = offset ? arith::IndexCastOp::create(at, loc, i64, offset).getResult()
-                        : LLVM::ConstantOp::create(at, loc, i64, at.getI64IntegerAttr(offsets[buffer->alloc])).getResult();
-        Value address = LLVM::GEPOp::create(at, loc, pointer, at.getI8Type(), arena.getResult(), ArrayRef<LLVM::GEPArg>{offset});
+        offset = offset
+                     ? arith::IndexCastOp::create(at, loc, i64, offset).getResult()
+                     : LLVM::ConstantOp::create(at, loc, i64, at.getI64IntegerAttr(offsets[buffer->alloc])).getResult();
+        Value address =
+            LLVM::GEPOp::create(at, loc, pointer, at.getI8Type(), arena.getResult(), ArrayRef<LLVM::GEPArg>{offset});
         replace(*buffer, at, address);
       }
     llvm::erase_if(buffers, [](Buffer &buffer) { return !buffer.alloc; });
@@ -310,14 +323,16 @@ private:
     for (Buffer &buffer : buffers) {
       OpBuilder at(buffer.alloc);
       Value bytes = tenon::abi::getByteSize(at, loc, buffer.alloc.getType(), buffer.alloc.getDynamicSizes());
-      auto address = LLVM::CallOp::create(at, loc, tenon::abi::getRuntimeFunction(module, "alloc"),
-                                          ValueRange{call, arith::IndexCastOp::create(at, loc, at.getI64Type(), bytes)});
+      auto address =
+          LLVM::CallOp::create(at, loc, tenon::abi::getRuntimeFunction(module, "alloc"),
+                               ValueRange{call, arith::IndexCastOp::create(at, loc, at.getI64Type(), bytes)});
       assertMemory(at, address.getResult());
       bool local = buffer.alloc->getBlock() == &entry;
       replace(buffer, at, address.getResult());
       if (local && buffer.lastUser && buffer.lastUser->getNextNode()) {
         at.setInsertionPointAfter(buffer.lastUser);
-        LLVM::CallOp::create(at, loc, tenon::abi::getRuntimeFunction(module, "free"), ValueRange{call, address.getResult()});
+        LLVM::CallOp::create(at, loc, tenon::abi::getRuntimeFunction(module, "free"),
+                             ValueRange{call, address.getResult()});
       }
     }
   }
@@ -341,8 +356,8 @@ private:
   llvm::DenseMap<Operation *, int64_t> positions;
 };
 
-/// Host tensors are contiguous whatever their type says; a copy between types that do not say so would be lowered to a call
-/// of a library. Both types have one descriptor in LLVM.
+/// Host tensors are contiguous whatever their type says; a copy between types that do not say so would be lowered to a
+/// call of a library. Both types have one descriptor in LLVM.
 void copyContiguously(func::FuncOp function) {
   function.walk([](memref::CopyOp copy) {
     OpBuilder builder(copy);

@@ -53,12 +53,13 @@ struct LoadWeightModel : BufferizableOpInterface::ExternalModel<LoadWeightModel,
   AliasingValueList getAliasingValues(Operation *, OpOperand &, const AnalysisState &) const { return {}; }
   bool bufferizesToAllocation(Operation *, Value) const { return false; }
   bool isWritable(Operation *, Value, const AnalysisState &) const { return false; }
-  FailureOr<BufferLikeType> getBufferType(Operation *, Value value, const BufferizationOptions &, const BufferizationState &,
-                                          SmallVector<Value> &) const {
+  FailureOr<BufferLikeType> getBufferType(Operation *, Value value, const BufferizationOptions &,
+                                          const BufferizationState &, SmallVector<Value> &) const {
     auto type = cast<RankedTensorType>(value.getType());
     return cast<BufferLikeType>(MemRefType::get(type.getShape(), type.getElementType()));
   }
-  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &, BufferizationState &) const {
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &,
+                          BufferizationState &) const {
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
     auto buffer = LoadWeightOp::create(rewriter, op->getLoc(), MemRefType::get(type.getShape(), type.getElementType()),
                                        cast<LoadWeightOp>(op).getWeightAttr());

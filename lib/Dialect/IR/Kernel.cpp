@@ -13,7 +13,8 @@ static LogicalResult verifyResults(Operation *op, ValueRange inits) {
     if (isa<TensorType>(type))
       expected.push_back(type);
   if (expected.size() != op->getNumResults())
-    return op->emitOpError("expected one result per tensor init, ") << expected.size() << ", but got " << op->getNumResults();
+    return op->emitOpError("expected one result per tensor init, ")
+           << expected.size() << ", but got " << op->getNumResults();
   for (auto [index, want, got] : llvm::enumerate(expected, op->getResultTypes()))
     if (want != got)
       return op->emitOpError("expected result ") << index << " to have its init's type " << want << ", but got " << got;
@@ -25,11 +26,12 @@ LogicalResult KernelOp::verify() {
   llvm::append_range(operands, getInits());
   Block &block = getBody().front();
   if (block.getNumArguments() != operands.size()) // (C1)
-    return emitOpError("expected one block argument per operand, ") << operands.size() << ", but got " << block.getNumArguments();
+    return emitOpError("expected one block argument per operand, ")
+           << operands.size() << ", but got " << block.getNumArguments();
   for (auto [index, operand, argument] : llvm::enumerate(operands, block.getArguments()))
     if (operand.getType() != argument.getType()) // (C1)
-      return emitOpError("expected block argument ") << index << " to have the operand's type " << operand.getType() << ", but got "
-                                                     << argument.getType();
+      return emitOpError("expected block argument ")
+             << index << " to have the operand's type " << operand.getType() << ", but got " << argument.getType();
   if (failed(verifyResults(*this, getInits()))) // (C2)
     return failure();
   auto yield = cast<YieldOp>(block.getTerminator());
@@ -46,7 +48,8 @@ LogicalResult DispatchOp::verify() { return verifyResults(*this, getInits()); } 
 LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getKernelAttr());
   if (!kernel || !kernel->hasAttr(kKernelAttr)) // (C1)
-    return emitOpError("expected a function with the attribute '") << kKernelAttr << "', but " << getKernelAttr() << " names none";
+    return emitOpError("expected a function with the attribute '")
+           << kKernelAttr << "', but " << getKernelAttr() << " names none";
   SmallVector<Value> operands(getInputs());
   llvm::append_range(operands, getInits());
   if (kernel.getNumArguments() < operands.size()) // (C2)

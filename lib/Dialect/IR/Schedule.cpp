@@ -44,14 +44,16 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     llvm::SmallSet<int64_t, 8> seen;
     for (int64_t dim : dims)
       if (dim < 0 || (rank != 0 && dim >= rank) || !seen.insert(dim).second) // (C3)
-        return emitError() << "expected distinct dimensions below " << rank << " in 'order' and 'unroll', but got " << dim;
+        return emitError() << "expected distinct dimensions below " << rank << " in 'order' and 'unroll', but got "
+                           << dim;
   }
   if (vectorDim < -1 || (rank != 0 && vectorDim >= rank)) // (C4)
     return emitError() << "expected 'vector_dim' to be -1 or below " << rank << ", but got " << vectorDim;
   if (vectorWidth < 1 || vectorWidth > 64 || !llvm::isPowerOf2_64(vectorWidth)) // (C5)
     return emitError() << "expected 'vector_width' to be a power of two up to 64, but got " << vectorWidth;
   if (!llvm::is_contained({"contract", "rows", "elementwise", "copy"}, algorithm)) // (C7)
-    return emitError() << "expected 'algorithm' to be contract, rows, elementwise or copy, but got '" << algorithm << "'";
+    return emitError() << "expected 'algorithm' to be contract, rows, elementwise or copy, but got '" << algorithm
+                       << "'";
   for (auto [index, factor] : llvm::enumerate(pack))
     if (factor < 0 || factor > 1 || (index > 0 && factor == pack[0])) // (C8)
       return emitError() << "expected 'pack' to list 0 or 1 at most once, but got " << factor;
@@ -87,7 +89,8 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> parallel, cache, order, registerTile, unroll, pack;
   llvm::SmallSet<StringRef, 8> seen;
   auto parseList = [&](SmallVector<int64_t> &values) {
-    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] { return parser.parseInteger(values.emplace_back()); });
+    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                          [&] { return parser.parseInteger(values.emplace_back()); });
   };
   auto parseField = [&]() -> ParseResult {
     StringRef key;
@@ -121,13 +124,13 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
-  return parser.getChecked<ScheduleAttr>(loc, parser.getContext(), version, algorithm, parallel, cache, order, registerTile,
-                                         unroll, pack, vectorDim, vectorWidth);
+  return parser.getChecked<ScheduleAttr>(loc, parser.getContext(), version, algorithm, parallel, cache, order,
+                                         registerTile, unroll, pack, vectorDim, vectorWidth);
 }
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,
-                                 StringRef features, int64_t vectorBits, int64_t vectorRegisters, int64_t l1, int64_t l2,
-                                 int64_t l3) {
+                                 StringRef features, int64_t vectorBits, int64_t vectorRegisters, int64_t l1,
+                                 int64_t l2, int64_t l3) {
   if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) // (C1)
     return emitError() << "expected 'vector_bits' to be 128, 256 or 512, but got " << vectorBits;
   for (int64_t value : {vectorRegisters, l1, l2, l3})

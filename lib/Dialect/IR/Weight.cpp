@@ -19,7 +19,8 @@ LogicalResult WeightOp::verify() {
       return emitOpError("the number of elements of ") << type << " does not fit 64 bits"; // (C3)
   std::optional<int64_t> bytes = getStorageBytes(element, count);
   if (!bytes || *bytes != static_cast<int64_t>(getLength())) // (C3)
-    return emitOpError("expected 'length' to be ") << bytes.value_or(-1) << " bytes for " << type << ", but got " << getLength();
+    return emitOpError("expected 'length' to be ")
+           << bytes.value_or(-1) << " bytes for " << type << ", but got " << getLength();
   if (static_cast<int64_t>(getOffset()) < 0) // (C4)
     return emitOpError("expected 'offset' of at least 0, but got ") << static_cast<int64_t>(getOffset());
   return success();

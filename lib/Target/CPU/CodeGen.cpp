@@ -32,14 +32,16 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(tenon::TargetAt
     return llvm::createStringError("no backend for target '%s': %s", target.getTriple().str().c_str(), message.c_str());
   llvm::TargetOptions options;
   options.FunctionSections = true;
-  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
-      triple, target.getCpu(), target.getFeatures(), options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      backend->createTargetMachine(triple, target.getCpu(), target.getFeatures(), options, llvm::Reloc::PIC_,
+                                   std::nullopt, llvm::CodeGenOptLevel::Default));
   if (!machine)
     return llvm::createStringError("no code generator for target '%s'", target.getTriple().str().c_str());
   return machine;
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> translate(ModuleOp module, llvm::LLVMContext &context, llvm::TargetMachine &machine) {
+llvm::Expected<std::unique_ptr<llvm::Module>> translate(ModuleOp module, llvm::LLVMContext &context,
+                                                        llvm::TargetMachine &machine) {
   std::unique_ptr<llvm::Module> result = translateModuleToLLVMIR(module, context, "tenon");
   if (!result)
     return llvm::createStringError("translation to LLVM IR failed");
@@ -91,7 +93,8 @@ llvm::Expected<std::string> tenon::emitLLVMText(ModuleOp module, TargetAttr targ
   return text;
 }
 
-llvm::Expected<llvm::SmallVector<char, 0>> tenon::emitObject(ModuleOp module, TargetAttr target, const CodeGenOptions &options) {
+llvm::Expected<llvm::SmallVector<char, 0>> tenon::emitObject(ModuleOp module, TargetAttr target,
+                                                             const CodeGenOptions &options) {
   auto machine = makeMachine(target);
   if (!machine)
     return machine.takeError();
@@ -133,10 +136,12 @@ llvm::Expected<llvm::SmallVector<char, 0>> tenon::emitGlue(llvm::StringRef manif
   module.setTargetTriple((*machine)->getTargetTriple());
   module.setDataLayout((*machine)->createDataLayout());
   llvm::IRBuilder<> builder(context);
-  llvm::Type *pointer = builder.getPtrTy(), *i64 = builder.getInt64Ty(), *i32 = builder.getInt32Ty(), *nothing = builder.getVoidTy();
+  llvm::Type *pointer = builder.getPtrTy(), *i64 = builder.getInt64Ty(), *i32 = builder.getInt32Ty(),
+             *nothing = builder.getVoidTy();
 
   llvm::Constant *text = llvm::ConstantDataArray::getString(context, manifest, /*AddNull=*/true);
-  new llvm::GlobalVariable(module, text->getType(), true, llvm::GlobalValue::ExternalLinkage, text, "tenon_model_manifest");
+  new llvm::GlobalVariable(module, text->getType(), true, llvm::GlobalValue::ExternalLinkage, text,
+                           "tenon_model_manifest");
   auto *table = new llvm::GlobalVariable(module, pointer, false, llvm::GlobalValue::InternalLinkage,
                                          llvm::ConstantPointerNull::get(builder.getPtrTy()), "tenon_table");
 
@@ -157,7 +162,8 @@ llvm::Expected<llvm::SmallVector<char, 0>> tenon::emitGlue(llvm::StringRef manif
       {"output", llvm::FunctionType::get(pointer, {pointer, i64, pointer, i64}, false)},
       {"error", llvm::FunctionType::get(i32, {pointer, i32, pointer}, false)}};
   for (auto [index, function] : llvm::enumerate(functions)) {
-    auto *stub = llvm::Function::Create(function.second, llvm::GlobalValue::ExternalLinkage, llvm::Twine("tenon_rt_") + function.first, module);
+    auto *stub = llvm::Function::Create(function.second, llvm::GlobalValue::ExternalLinkage,
+                                        llvm::Twine("tenon_rt_") + function.first, module);
     stub->setVisibility(llvm::GlobalValue::HiddenVisibility);
     builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", stub));
     llvm::Value *base = builder.CreateLoad(pointer, table);

@@ -13,8 +13,9 @@ llvm::Error tenon::linkSharedObject(llvm::ArrayRef<std::string> objects, llvm::S
   static std::mutex lock;
   std::lock_guard<std::mutex> guard(lock);
   std::string out = output.str();
-  std::vector<const char *> arguments = {"ld.lld", "-shared", "--hash-style=gnu", "--build-id=none", "-z", "noexecstack",
-                                         "--gc-sections", "--threads=1", "-o", out.c_str()};
+  std::vector<const char *> arguments = {"ld.lld", "-shared",     "--hash-style=gnu", "--build-id=none",
+                                         "-z",     "noexecstack", "--gc-sections",    "--threads=1",
+                                         "-o",     out.c_str()};
   for (const std::string &object : objects)
     arguments.push_back(object.c_str());
   // Functions of libm that have no expansion of ours yet are found at load time.

@@ -19,8 +19,9 @@ bool isHostOp(Operation *op) {
     return true;
   if (isa<scf::SCFDialect>(op->getDialect()))
     return !isa<scf::ForallOp, scf::ParallelOp>(op);
-  if (isa<tensor::EmptyOp, tensor::DimOp, tensor::CastOp, tensor::ExtractOp, tensor::FromElementsOp, tensor::ExpandShapeOp,
-          tensor::CollapseShapeOp, tensor::ReshapeOp, bufferization::AllocTensorOp, bufferization::MaterializeInDestinationOp>(op))
+  if (isa<tensor::EmptyOp, tensor::DimOp, tensor::CastOp, tensor::ExtractOp, tensor::FromElementsOp,
+          tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ReshapeOp, bufferization::AllocTensorOp,
+          bufferization::MaterializeInDestinationOp>(op))
     return true;
   if (isa<arith::ConstantOp>(op))
     return true;
@@ -37,7 +38,8 @@ class CheckKernels : public tenon::impl::CheckKernelsBase<CheckKernels> {
         continue;
       WalkResult walk = function.walk<WalkOrder::PreOrder>([&](Operation *op) {
         if (!isHostOp(op))
-          return op->emitError("expected only shapes, scalars, control flow and kernels on the host, but got '") << op->getName() << "'",
+          return op->emitError("expected only shapes, scalars, control flow and kernels on the host, but got '")
+                     << op->getName() << "'",
                  WalkResult::interrupt();
         return isa<KernelOp>(op) ? WalkResult::skip() : WalkResult::advance();
       });

@@ -34,8 +34,8 @@ constexpr int64_t kSmallWork = 1 << 14;
 bool isKernelWork(Operation *op) {
   if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp>(op))
     return true;
-  if (isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::GenerateOp, tensor::SplatOp,
-          tensor::InsertOp, tensor::GatherOp, tensor::ScatterOp>(op))
+  if (isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::GenerateOp,
+          tensor::SplatOp, tensor::InsertOp, tensor::GatherOp, tensor::ScatterOp>(op))
     return true;
   return fusion::isScalarLoop(op);
 }
@@ -260,7 +260,8 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
     function.walk([&](affine::AffineApplyOp apply) {
       rewriter.setInsertionPoint(apply);
       AffineMap map = apply.getAffineMap();
-      if (std::optional<SmallVector<Value>> values = affine::expandAffineMap(rewriter, apply.getLoc(), map, apply.getMapOperands()))
+      if (std::optional<SmallVector<Value>> values =
+              affine::expandAffineMap(rewriter, apply.getLoc(), map, apply.getMapOperands()))
         rewriter.replaceOp(apply, *values);
     });
   }

@@ -23,7 +23,8 @@ constexpr int64_t kCheapCost = 2;
 bool isEpilogue(linalg::GenericOp producer) {
   return llvm::any_of(producer.getDpsInputOperands(), [&](OpOperand *input) {
     Operation *source = input->get().getDefiningOp();
-    return source && isContraction(source) && source->hasOneUse() && producer.getMatchingIndexingMap(input).isIdentity();
+    return source && isContraction(source) && source->hasOneUse() &&
+           producer.getMatchingIndexingMap(input).isIdentity();
   });
 }
 
@@ -46,7 +47,8 @@ bool isLoadTimeConstant(Value value, unsigned depth = 8) {
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
     return generic.getNumDpsInputs() > 0 && classify(generic) != LinalgKind::Gather &&
            llvm::all_of(generic.getDpsInputs(), [&](Value input) { return isLoadTimeConstant(input, depth - 1); });
-  return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op) && isLoadTimeConstant(op->getOperand(0), depth - 1);
+  return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op) &&
+         isLoadTimeConstant(op->getOperand(0), depth - 1);
 }
 
 struct MergeProducer : OpRewritePattern<linalg::GenericOp> {
@@ -61,7 +63,8 @@ struct MergeProducer : OpRewritePattern<linalg::GenericOp> {
 
   LogicalResult tryMerge(linalg::GenericOp consumer, OpOperand &operand, PatternRewriter &rewriter) const {
     auto producer = operand.get().getDefiningOp<linalg::GenericOp>();
-    if (!producer || producer->getBlock() != consumer->getBlock() || producer->getNumResults() != 1 || isContraction(consumer))
+    if (!producer || producer->getBlock() != consumer->getBlock() || producer->getNumResults() != 1 ||
+        isContraction(consumer))
       return failure();
     LinalgKind kind = classify(producer);
     if ((kind != LinalgKind::Elementwise && kind != LinalgKind::Gather) || !linalg::areElementwiseOpsFusable(&operand))
@@ -88,7 +91,8 @@ struct MergeProducer : OpRewritePattern<linalg::GenericOp> {
 
     if (!producer->hasOneUse()) {
       // Everyone computes it again: only where that reads no more than the result would be.
-      bool again = kind == LinalgKind::Elementwise && cost <= kCheapCost && countLargeInputs(producer) <= 1 && !isEpilogue(producer);
+      bool again = kind == LinalgKind::Elementwise && cost <= kCheapCost && countLargeInputs(producer) <= 1 &&
+                   !isEpilogue(producer);
       if (!again)
         return rewriter.notifyMatchFailure(consumer, "its producer is used elsewhere and not cheap");
       rewriter.setInsertionPoint(consumer);
@@ -130,14 +134,16 @@ struct SplitContractionInit : OpRewritePattern<linalg::GenericOp> {
     product.getDpsInitsMutable()[0].set(filled);
     AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
     SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
-    auto sum = linalg::GenericOp::create(
-        rewriter, loc, TypeRange(type), ValueRange{product.getResult(0), init}, ValueRange(empty),
-        ArrayRef<AffineMap>{identity, identity, identity}, iterators, [](OpBuilder &builder, Location loc, ValueRange elements) {
-          Value result = isa<FloatType>(elements[0].getType())
-                             ? arith::AddFOp::create(builder, loc, elements[0], elements[1]).getResult()
-                             : arith::AddIOp::create(builder, loc, elements[0], elements[1]).getResult();
-          linalg::YieldOp::create(builder, loc, result);
-        });
+    auto sum =
+        linalg::GenericOp::create(rewriter, loc, TypeRange(type), ValueRange{product.getResult(0), init},
+                                  ValueRange(empty), ArrayRef<AffineMap>{identity, identity, identity}, iterators,
+                                  [](OpBuilder &builder, Location loc, ValueRange elements) {
+                                    Value result =
+                                        isa<FloatType>(elements[0].getType())
+                                            ? arith::AddFOp::create(builder, loc, elements[0], elements[1]).getResult()
+                                            : arith::AddIOp::create(builder, loc, elements[0], elements[1]).getResult();
+                                    linalg::YieldOp::create(builder, loc, result);
+                                  });
     rewriter.replaceOp(op, sum);
     return success();
   }

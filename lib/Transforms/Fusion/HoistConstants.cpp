@@ -63,8 +63,8 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
       results.push_back(cloneSlice(builder, exit, mapping));
     for (Value exit : exits) {
       OpBuilder top(module.getBodyRegion());
-      auto weight = WeightOp::create(top, exit.getLoc(), "init." + std::to_string(index), "init:", index, getBytes(exit), exit.getType(),
-                                     StringAttr());
+      auto weight = WeightOp::create(top, exit.getLoc(), "init." + std::to_string(index), "init:", index,
+                                     getBytes(exit), exit.getType(), StringAttr());
       symbols.insert(weight);
       OpBuilder local(exit.getContext());
       local.setInsertionPointAfterValue(exit);
@@ -92,7 +92,8 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
 
   /// Pure, and everything that it reads is constant.
   bool isConstant(Operation *op) {
-    if (!isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>() || op->getNumResults() == 0 || !isa<func::FuncOp>(op->getParentOp()))
+    if (!isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>() || op->getNumResults() == 0 ||
+        !isa<func::FuncOp>(op->getParentOp()))
       return false;
     if (auto load = dyn_cast<LoadWeightOp>(op)) {
       // What the initializer makes cannot be read by it.
@@ -126,7 +127,8 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     Operation *op = value.getDefiningOp();
     if (!type || !type.hasStaticShape() || !type.getElementType().isIntOrFloat() ||
-        isa<arith::ConstantOp, LoadWeightOp, tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, tensor::FromElementsOp>(op))
+        isa<arith::ConstantOp, LoadWeightOp, tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, tensor::FromElementsOp>(
+            op))
       return false;
     if (isView(op))
       return isWorthwhileSource(op->getOperand(0));
@@ -135,7 +137,8 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
     SetVector<Operation *> slice;
     collect(op, slice);
     for (Operation *member : slice)
-      if (isa<LoadWeightOp>(member) || (isa<arith::ConstantOp>(member) && isa<RankedTensorType>(member->getResult(0).getType()))) {
+      if (isa<LoadWeightOp>(member) ||
+          (isa<arith::ConstantOp>(member) && isa<RankedTensorType>(member->getResult(0).getType()))) {
         readsWeights = true;
         inputs += getBytes(member->getResult(0));
       }

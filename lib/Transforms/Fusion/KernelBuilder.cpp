@@ -32,7 +32,8 @@ bool fusion::isScalarLoop(Operation *op) {
   WalkResult walk = op->walk([&](Operation *inner) {
     if (isa<tensor::ExtractOp, tensor::InsertOp>(inner))
       touchesTensors = true;
-    if (isa<scf::ForOp, scf::WhileOp, scf::IfOp, scf::YieldOp, scf::ConditionOp, tensor::ExtractOp, tensor::InsertOp, tensor::DimOp>(inner))
+    if (isa<scf::ForOp, scf::WhileOp, scf::IfOp, scf::YieldOp, scf::ConditionOp, tensor::ExtractOp, tensor::InsertOp,
+            tensor::DimOp>(inner))
       return WalkResult::advance();
     bool isScalar = isMemoryEffectFree(inner) && llvm::none_of(inner->getResultTypes(), llvm::IsaPred<ShapedType>) &&
                     isa<arith::ArithDialect, math::MathDialect>(inner->getDialect());
@@ -107,9 +108,9 @@ private:
 
   bool readsSlices = false; ///< slices of inputs are taken inside the kernel
   Block *body = nullptr;
-  SmallVector<Value> inputs;            ///< host values, in the order of the body's arguments
-  SmallVector<Value> inits;             ///< host values of the destinations
-  SmallVector<Value> initArguments;     ///< stand-ins inside the body until all inputs are known
+  SmallVector<Value> inputs;                 ///< host values, in the order of the body's arguments
+  SmallVector<Value> inits;                  ///< host values of the destinations
+  SmallVector<Value> initArguments;          ///< stand-ins inside the body until all inputs are known
   DenseMap<OpOperand *, Value> destinations; ///< operand of a member -> init argument
   IRMapping mapping;
 };
@@ -141,7 +142,8 @@ static bool readsDestination(OpOperand &operand) {
   return true;
 }
 
-/// Whether `operand` is a place to write, which no other op of the kernel should share: every user gets a tensor of its own.
+/// Whether `operand` is a place to write, which no other op of the kernel should share: every user gets a tensor of its
+/// own.
 static bool isPlace(OpOperand &operand) {
   if (!operand.get().getDefiningOp<tensor::EmptyOp>() && !operand.get().getDefiningOp<linalg::FillOp>())
     return false;
@@ -261,8 +263,8 @@ Value GroupBuilder::map(Value outer) {
   return addInput(outer);
 }
 
-/// The size of dim `dim` of a structured op's destination, read off an operand inside the kernel that the same loop runs
-/// over; null when there is none.
+/// The size of dim `dim` of a structured op's destination, read off an operand inside the kernel that the same loop
+/// runs over; null when there is none.
 Value GroupBuilder::findSize(OpOperand &operand, int64_t dim) {
   auto op = dyn_cast<linalg::LinalgOp>(operand.getOwner());
   if (!op)
@@ -290,7 +292,8 @@ Value GroupBuilder::getSizeInside(Value value, int64_t dim) {
       value = insert.getDest();
     } else if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
       return getValueOrCreateConstantIndexOp(rewriter, loc, empty.getMixedSizes()[dim]);
-    } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op); slice && slice.getType().getRank() == slice.getSourceType().getRank()) {
+    } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+               slice && slice.getType().getRank() == slice.getSourceType().getRank()) {
       return getValueOrCreateConstantIndexOp(rewriter, loc, slice.getMixedSizes()[dim]);
     } else {
       break;
@@ -324,7 +327,8 @@ void GroupBuilder::cloneMember(Operation *op) {
     op->walk([&](Operation *inner) {
       for (OpOperand &operand : inner->getOpOperands()) {
         Value value = operand.get();
-        if (isa<ShapedType>(value.getType()) != tensors || destinations.contains(&operand) || (inner == op && isPlace(operand)))
+        if (isa<ShapedType>(value.getType()) != tensors || destinations.contains(&operand) ||
+            (inner == op && isPlace(operand)))
           continue;
         Region *owner = value.getParentRegion();
         if (owner && !op->isAncestor(owner->getParentOp()))
@@ -340,7 +344,8 @@ void GroupBuilder::cloneMember(Operation *op) {
     auto fill = operand.get().getDefiningOp<linalg::FillOp>();
     Value place = argument ? argument : makeScratch(operand, fill ? fill.getOutputs()[0] : operand.get());
     if (fill)
-      place = linalg::FillOp::create(rewriter, fill.getLoc(), ValueRange(map(fill.getInputs()[0])), ValueRange(place)).getResult(0);
+      place = linalg::FillOp::create(rewriter, fill.getLoc(), ValueRange(map(fill.getInputs()[0])), ValueRange(place))
+                  .getResult(0);
     places.emplace_back(operand.getOperandNumber(), place);
   }
   IRMapping local(mapping);
@@ -413,7 +418,8 @@ Value GroupBuilder::buildMovement(Operation *op, Value init) {
     return generic.getResult(0);
   }
   cloneMember(op);
-  return linalg::CopyOp::create(rewriter, loc, ValueRange(mapping.lookup(op->getResult(0))), ValueRange(init)).getResult(0);
+  return linalg::CopyOp::create(rewriter, loc, ValueRange(mapping.lookup(op->getResult(0))), ValueRange(init))
+      .getResult(0);
 }
 
 LogicalResult GroupBuilder::build(StringRef algorithm) {
@@ -473,7 +479,9 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
     Value moved = buildMovement(root, initArguments[0]);
     if (!moved) {
       cloneMember(root);
-      moved = linalg::CopyOp::create(rewriter, loc, ValueRange(mapping.lookup(root->getResult(0))), ValueRange(initArguments[0])).getResult(0);
+      moved = linalg::CopyOp::create(rewriter, loc, ValueRange(mapping.lookup(root->getResult(0))),
+                                     ValueRange(initArguments[0]))
+                  .getResult(0);
     }
     yielded.push_back(moved);
   } else {
@@ -517,6 +525,7 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
 
 } // namespace
 
-LogicalResult fusion::buildKernel(IRRewriter &rewriter, Operation *root, const llvm::SetVector<Operation *> &group, StringRef algorithm) {
+LogicalResult fusion::buildKernel(IRRewriter &rewriter, Operation *root, const llvm::SetVector<Operation *> &group,
+                                  StringRef algorithm) {
   return GroupBuilder(rewriter, root, group).build(algorithm);
 }

@@ -36,8 +36,8 @@ struct GeneralizeNamedOps : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
-/// An op on an expanded tensor works on the tensor before: reshapes move towards the end of a chain. Reductions too, or a
-/// normalisation would have one half on each side of a reshape.
+/// An op on an expanded tensor works on the tensor before: reshapes move towards the end of a chain. Reductions too, or
+/// a normalisation would have one half on each side of a reshape.
 bool moveExpansionDown(OpOperand *operand) {
   auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());

@@ -70,8 +70,8 @@ class OutlineKernels : public tenon::impl::OutlineKernelsBase<OutlineKernels> {
         symbols.insert(function);
       }
       rewriter.setInsertionPoint(kernel);
-      auto dispatch = DispatchOp::create(rewriter, kernel.getLoc(), kernel.getResultTypes(), function.getSymName(), kernel.getInputs(),
-                                         kernel.getInits());
+      auto dispatch = DispatchOp::create(rewriter, kernel.getLoc(), kernel.getResultTypes(), function.getSymName(),
+                                         kernel.getInputs(), kernel.getInits());
       if (Attribute nodes = kernel->getAttr("tenon.nodes"))
         dispatch->setAttr("tenon.nodes", nodes);
       rewriter.replaceOp(kernel, dispatch);

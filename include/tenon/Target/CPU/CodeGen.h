@@ -27,7 +27,8 @@ struct CodeGenOptions {
 void registerCPUTranslations(mlir::DialectRegistry &registry);
 
 /// Translates a module of the LLVM dialect to a position-independent object for `target`.
-llvm::Expected<llvm::SmallVector<char, 0>> emitObject(mlir::ModuleOp module, TargetAttr target, const CodeGenOptions &options);
+llvm::Expected<llvm::SmallVector<char, 0>> emitObject(mlir::ModuleOp module, TargetAttr target,
+                                                      const CodeGenOptions &options);
 
 /// The LLVM IR text of a module of the LLVM dialect, before LLVM's passes.
 llvm::Expected<std::string> emitLLVMText(mlir::ModuleOp module, TargetAttr target);
