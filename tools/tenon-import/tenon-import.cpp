@@ -29,8 +29,8 @@ static int printOps() {
   llvm::json::Array rows;
   for (const tenon::onnx::SupportedOp &op : tenon::onnx::listSupportedOps()) {
     if (json) {
-      rows.push_back(llvm::json::Object{{"domain", op.domain}, {"name", op.name},
-                                        {"since", llvm::json::Array(op.sinceVersions)}});
+      rows.push_back(
+          llvm::json::Object{{"domain", op.domain}, {"name", op.name}, {"since", llvm::json::Array(op.sinceVersions)}});
       continue;
     }
     llvm::outs() << "| " << (op.domain.empty() ? "" : op.domain + ".") << op.name << " | ";
@@ -80,8 +80,8 @@ int main(int argc, char **argv) {
       tenon::onnx::WeightBlobs blobs;
       std::string error;
       auto module = tenon::onnx::importFile(path, &context, options, blobs, error);
-      llvm::outs() << llvm::json::Value(llvm::json::Object{{"model", path}, {"ok", bool(module)},
-                                                           {"error", llvm::json::fixUTF8(error)}})
+      llvm::outs() << llvm::json::Value(llvm::json::Object{
+                          {"model", path}, {"ok", bool(module)}, {"error", llvm::json::fixUTF8(error)}})
                    << "\n";
       llvm::outs().flush();
     }

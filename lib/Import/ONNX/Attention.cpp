@@ -57,12 +57,13 @@ LogicalResult attention(Node &n) {
   V grouped = n.reshape(q, {batch, n.idx(hk), rows, q->dims[3]});
   n.checkEqual(q->dims[3], k->dims[3], "head sizes of query and key differ");
   Type wideType = n.type(wide);
-  V scores = n.generic(wide, {batch, n.idx(hk), rows, sk},
-                       {{grouped, AffineMap::get(5, 0, {b0, h0, m0, k0}, c)}, {k, AffineMap::get(5, 0, {b0, h0, n0, k0}, c)}},
-                       [&](Scalar &s, A a) {
-                         return s.add(a[2], s.mul(s.cast(a[0], false, wideType, false), s.cast(a[1], false, wideType, false)));
-                       },
-                       1, n.constant(wideType, 0), {q->dims[3]});
+  V scores =
+      n.generic(wide, {batch, n.idx(hk), rows, sk},
+                {{grouped, AffineMap::get(5, 0, {b0, h0, m0, k0}, c)}, {k, AffineMap::get(5, 0, {b0, h0, n0, k0}, c)}},
+                [&](Scalar &s, A a) {
+                  return s.add(a[2], s.mul(s.cast(a[0], false, wideType, false), s.cast(a[1], false, wideType, false)));
+                },
+                1, n.constant(wideType, 0), {q->dims[3]});
   scores = n.elementwise({scores}, wide, [&](Scalar &s, A a) {
     Value r = s.mul(a[0], s.constLike(a[0], scale));
     return cap > 0 ? s.mul(s.tanh(s.div(r, s.constLike(r, cap))), s.constLike(r, cap)) : r;

@@ -102,13 +102,13 @@ LogicalResult ifNode(Node &n) {
   V c = n.in(0);
   if (!then || !otherwise || !c || c->dtype != proto::Bool || c->count() != 1)
     return n.fail("expected a condition of one element and two branches");
-  auto results = n.branch(n.truth(c), [&] { return n.imp.subgraph(*then, {}); },
-                          [&] { return n.imp.subgraph(*otherwise, {}); });
+  auto results =
+      n.branch(n.truth(c), [&] { return n.imp.subgraph(*then, {}); }, [&] { return n.imp.subgraph(*otherwise, {}); });
   if (failed(results))
     return failure();
   if (results->size() < n.outputs.size())
-    return n.fail("the branches have " + Twine(results->size()) + " results, but the node " +
-                  Twine(n.outputs.size()) + " outputs");
+    return n.fail("the branches have " + Twine(results->size()) + " results, but the node " + Twine(n.outputs.size()) +
+                  " outputs");
   for (unsigned i = 0; i < n.outputs.size(); ++i)
     if (failed(n.out(i, (*results)[i])))
       return failure();
@@ -184,8 +184,9 @@ LogicalResult loopNode(Node &n) {
         for (OpFoldResult d : c.dims)
           shape.push_back(d ? getConstantIntValue(d).value_or(ShapedType::kDynamic) : ShapedType::kDynamic);
         c.type = RankedTensorType::get(shape, n.type(c.initial->dtype));
-        Value stand = tensor::CastOp::create(n.b, RankedTensorType::get(Ints(shape.size(), ShapedType::kDynamic), n.type(c.initial->dtype)),
-                                             n.tensor(c.initial));
+        Value stand = tensor::CastOp::create(
+            n.b, RankedTensorType::get(Ints(shape.size(), ShapedType::kDynamic), n.type(c.initial->dtype)),
+            n.tensor(c.initial));
         stand = tensor::CastOp::create(n.b, c.type, stand);
         for (auto [k, d] : llvm::enumerate(c.dims))
           dims.push_back(d ? d : n.norm(n.b.createOrFold<tensor::DimOp>(stand, k)));
@@ -272,8 +273,7 @@ LogicalResult loopNode(Node &n) {
         t = tensor::CastOp::create(n.b, c.type, t);
       next.push_back(t);
     }
-    for (unsigned i = 0; i < scans; ++i)
-{
+    for (unsigned i = 0; i < scans; ++i) {
       V row = (*results)[1 + state + i];
       for (auto [have, want] : llvm::zip(row->dims, rows[i]->dims))
         n.checkEqual(have, want, "a scan output differs in size from step to step");

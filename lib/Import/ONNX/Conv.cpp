@@ -139,8 +139,8 @@ V conv(Node &n, const V &x, const V &w, const V &bias, bool transposed) {
     }
     dims.push_back(n.max(o, n.idx(0)));
   }
-  auto op = ConvOp::create(n.b, n.tensorType(x->dtype, dims), n.tensor(x), n.tensor(w),
-                           bias ? n.tensor(bias) : Value(), win.strides, win.dilations, win.pads, groups, transposed,
+  auto op = ConvOp::create(n.b, n.tensorType(x->dtype, dims), n.tensor(x), n.tensor(w), bias ? n.tensor(bias) : Value(),
+                           win.strides, win.dilations, win.pads, groups, transposed,
                            transposed && llvm::any_of(outputPadding, [](int64_t p) { return p != 0; })
                                ? ArrayRef<int64_t>(outputPadding)
                                : ArrayRef<int64_t>(),
@@ -273,7 +273,8 @@ LogicalResult maxUnpool(Node &n) {
   Dims low(dims.size(), n.idx(0)), high;
   for (auto [want, have] : llvm::zip(*larger, dims)) {
     high.push_back(n.sub(want, have));
-    n.check(n.cmp(arith::CmpIPredicate::sge, high.back(), n.idx(0)), "the output shape is smaller than the inferred one");
+    n.check(n.cmp(arith::CmpIPredicate::sge, high.back(), n.idx(0)),
+            "the output shape is smaller than the inferred one");
   }
   return n.out(n.refine(n.pad(y, low, high, 0), *larger));
 }
@@ -299,10 +300,9 @@ void tenon::onnx::registerConv(Registry &reg) {
       ws = ws->dim(0) == 1 ? n.reshape(ws, {}) : n.unsqueeze(ws, sequence(1, x->rank() - 1));
     auto scalarOf = [&](const V &v) { return v->rank() ? n.reshape(v, {}) : v; };
     V z = n.cast(scalarOf(n.in(7)), proto::Float);
-    V q = n.elementwise({n.cast(r, proto::Float), scalarOf(n.in(1)), ws, scalarOf(n.in(6)), z}, proto::Float,
-                        [](Scalar &s, A a) {
-                          return s.add(s.roundEven(s.div(s.mul(a[0], s.mul(a[1], a[2])), a[3])), a[4]);
-                        });
+    V q = n.elementwise(
+        {n.cast(r, proto::Float), scalarOf(n.in(1)), ws, scalarOf(n.in(6)), z}, proto::Float,
+        [](Scalar &s, A a) { return s.add(s.roundEven(s.div(s.mul(a[0], s.mul(a[1], a[2])), a[3])), a[4]); });
     return n.out(n.cast(q, n.in(7)->dtype));
   });
   reg.on("MaxPool", 1, [](Node &n) { return pool(n, PoolKind::max); });

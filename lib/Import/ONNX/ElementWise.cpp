@@ -116,13 +116,12 @@ LogicalResult pow(Node &n) {
           return s.div(s.constLike(v, 1), v);
         return e == 1 ? v : e == 2 ? s.mul(v, v) : s.mul(s.mul(v, v), v);
       }));
-    return n.out(n.elementwise({x, n.cast(y, x->dtype)}, x->dtype,
-                               [](Scalar &s, A a) { return s.pow(a[0], a[1]); }));
+    return n.out(n.elementwise({x, n.cast(y, x->dtype)}, x->dtype, [](Scalar &s, A a) { return s.pow(a[0], a[1]); }));
   }
   if (isFloatDType(y->dtype)) {
     V wide = n.cast(x, proto::Double), e = n.cast(y, proto::Double);
-    return n.out(n.cast(n.elementwise({wide, e}, proto::Double, [](Scalar &s, A a) { return s.pow(a[0], a[1]); }),
-                        x->dtype));
+    return n.out(
+        n.cast(n.elementwise({wide, e}, proto::Double, [](Scalar &s, A a) { return s.pow(a[0], a[1]); }), x->dtype));
   }
   int32_t wide = proto::Int64;
   Type type = n.type(wide);
@@ -148,8 +147,7 @@ LogicalResult mod(Node &n) {
                                 if (s.isUnsigned)
                                   return r;
                                 Value zero = s.constLike(x, 0);
-                                Value differ = s.op<arith::AndIOp>(
-                                    s.ne(r, zero), s.ne(s.lt(r, zero), s.lt(y, zero)));
+                                Value differ = s.op<arith::AndIOp>(s.ne(r, zero), s.ne(s.lt(r, zero), s.lt(y, zero)));
                                 return s.select(differ, s.add(r, y), r);
                               }));
 }
@@ -199,8 +197,9 @@ LogicalResult castTo(Node &n, int64_t dtype) {
       Value exponent = s.op<arith::AndIOp>(s.op<arith::ShRUIOp>(bits, s.intConst(i32, 23)), s.intConst(i32, 255));
       Value mantissa = s.op<arith::AndIOp>(bits, s.intConst(i32, 0x7fffff));
       if (mode == "up") {
-        Value up = s.op<arith::AndIOp>(s.op<arith::CmpIOp>(Scalar::IP::ne, mantissa, s.intConst(i32, 0)),
-                                       s.op<arith::CmpIOp>(Scalar::IP::ult, exponent, s.intConst(i32, saturate ? 254 : 255)));
+        Value up =
+            s.op<arith::AndIOp>(s.op<arith::CmpIOp>(Scalar::IP::ne, mantissa, s.intConst(i32, 0)),
+                                s.op<arith::CmpIOp>(Scalar::IP::ult, exponent, s.intConst(i32, saturate ? 254 : 255)));
         exponent = s.add(exponent, s.op<arith::ExtUIOp>(i32, up));
       }
       Value nan = s.isNaN(a[0]);
@@ -217,10 +216,10 @@ LogicalResult bitShift(Node &n) {
   // Amounts are taken as unsigned: those beyond the width shift everything out (the sign stays for signed integers).
   bool left = n.attrString("direction", "") == "LEFT";
   return binaryNode(n, left ? Fn2([](Scalar &s, Value x, Value y) {
-                                Value width = s.intConst(x.getType(), x.getType().getIntOrFloatBitWidth());
-                                Value ok = s.op<arith::CmpIOp>(Scalar::IP::ult, y, width), zero = s.constLike(x, 0);
-                                return s.select(ok, s.op<arith::ShLIOp>(x, s.select(ok, y, zero)), zero);
-                              })
+                      Value width = s.intConst(x.getType(), x.getType().getIntOrFloatBitWidth());
+                      Value ok = s.op<arith::CmpIOp>(Scalar::IP::ult, y, width), zero = s.constLike(x, 0);
+                      return s.select(ok, s.op<arith::ShLIOp>(x, s.select(ok, y, zero)), zero);
+                    })
                             : Fn2([](Scalar &s, Value x, Value y) {
                                 unsigned bits = x.getType().getIntOrFloatBitWidth();
                                 Value last = s.intConst(x.getType(), bits - 1), zero = s.constLike(x, 0);
@@ -250,9 +249,8 @@ void registerActivations(Registry &reg) {
     Value t = s.add(s.mul(x, s.constLike(x, 1.0 / 6)), s.constLike(x, 0.5));
     return s.mul(x, s.max(s.constLike(x, 0), s.min(s.constLike(x, 1), t)));
   });
-  activation(reg, "Gelu", 20, [](Node &n, Scalar &s, Value x) {
-    return gelu(s, x, n.attrString("approximate", "none") == "tanh");
-  });
+  activation(reg, "Gelu", 20,
+             [](Node &n, Scalar &s, Value x) { return gelu(s, x, n.attrString("approximate", "none") == "tanh"); });
   activation(reg, "Swish", 24, [](Node &n, Scalar &s, Value x) {
     return s.mul(x, s.sigmoid(s.mul(x, s.constLike(x, n.attrFloat("alpha", 1)))));
   });
@@ -287,8 +285,8 @@ void registerActivations(Registry &reg) {
     bool u = s.isUnsigned;
     Value f = Scalar::isFloat(x) ? x : s.cast(x, u, s.b.getF32Type(), false);
     Value lambd = s.constLike(f, n.attrFloat("lambd", 0.5f)), bias = s.constLike(f, n.attrFloat("bias", 0));
-    Value r = s.select(s.lt(f, s.neg(lambd)), s.add(f, bias),
-                       s.select(s.gt(f, lambd), s.sub(f, bias), s.constLike(f, 0)));
+    Value r =
+        s.select(s.lt(f, s.neg(lambd)), s.add(f, bias), s.select(s.gt(f, lambd), s.sub(f, bias), s.constLike(f, 0)));
     return r.getType() == type ? r : s.cast(r, false, type, u);
   });
   reg.on("PRelu", 1, [](Node &n) {

@@ -38,29 +38,34 @@ static bool groupDims(Emitter &e, ArrayRef<OpFoldResult> from, ArrayRef<OpFoldRe
       // Dynamic dims cancel when both sides hold the same value.
       SmallVector<Value> dynamicFrom, dynamicTo;
       int64_t pf = 1, pt = 1;
-      auto take = [&](OpFoldResult d, int64_t &p, SmallVector<Value> &mine, SmallVector<Value> &other) {
+      auto take = [&](auto &self, OpFoldResult d, int64_t &p, SmallVector<Value> &mine,
+                      SmallVector<Value> &other) -> void {
         if (auto c = getConstantIntValue(d)) {
           p *= *c;
+        } else if (auto product = cast<Value>(d).getDefiningOp<arith::MulIOp>()) {
+          // A size that is a product stands for its factors.
+          self(self, e.norm(product.getLhs()), p, mine, other);
+          self(self, e.norm(product.getRhs()), p, mine, other);
         } else if (auto it = llvm::find(other, cast<Value>(d)); it != other.end()) {
           other.erase(it);
         } else {
           mine.push_back(cast<Value>(d));
         }
       };
-      take(from[i], pf, dynamicFrom, dynamicTo);
-      take(to[j], pt, dynamicTo, dynamicFrom);
+      take(take, from[i], pf, dynamicFrom, dynamicTo);
+      take(take, to[j], pt, dynamicTo, dynamicFrom);
       while (pf != pt || !dynamicFrom.empty() || !dynamicTo.empty()) {
         bool advanceFrom = !dynamicTo.empty() ? true : !dynamicFrom.empty() ? false : pf < pt;
         if (advanceFrom) {
           if (++i == from.size() || stat(from[i]) == 0)
             return false;
           f.push_back(i);
-          take(from[i], pf, dynamicFrom, dynamicTo);
+          take(take, from[i], pf, dynamicFrom, dynamicTo);
         } else {
           if (++j == to.size() || stat(to[j]) == 0)
             return false;
           t.push_back(j);
-          take(to[j], pt, dynamicTo, dynamicFrom);
+          take(take, to[j], pt, dynamicTo, dynamicFrom);
         }
       }
     }
@@ -92,9 +97,8 @@ V Emitter::reshape(const V &x, ArrayRef<OpFoldResult> dims) {
     v->ssa = {};
     return v;
   }
-  if (dims.size() == x->dims.size() && llvm::all_of(llvm::zip(dims, x->dims), [&](auto p) {
-        return same(std::get<0>(p), std::get<1>(p));
-      }))
+  if (dims.size() == x->dims.size() &&
+      llvm::all_of(llvm::zip(dims, x->dims), [&](auto p) { return same(std::get<0>(p), std::get<1>(p)); }))
     return x;
   Value t = tensor(x);
   // To and from rank 0: all dims are 1.
@@ -342,8 +346,8 @@ V Emitter::concat(ArrayRef<V> parts, int64_t axis) {
   SmallVector<Value> tensors;
   for (const V &p : used)
     tensors.push_back(tensor(p));
-  auto inferred = tensor::ConcatOp::inferResultType(
-      axis, llvm::map_to_vector(tensors, [](Value t) { return t.getType(); }));
+  auto inferred =
+      tensor::ConcatOp::inferResultType(axis, llvm::map_to_vector(tensors, [](Value t) { return t.getType(); }));
   Value t = tensor::ConcatOp::create(b, inferred, axis, tensors);
   return value(dtype, t, dims);
 }
@@ -418,7 +422,8 @@ void Emitter::checkRange(const V &indices, OpFoldResult extent) {
   Value size = index(extent);
   V ok = elementwise({indices}, proto::Bool, [&](Scalar &s, A a) {
     Value i = s.toIndex(a[0]), n = s.op<arith::SubIOp>(s.intConst(s.b.getIndexType(), 0), size);
-    return s.op<arith::AndIOp>(s.op<arith::CmpIOp>(Scalar::IP::sge, i, n), s.op<arith::CmpIOp>(Scalar::IP::slt, i, size));
+    return s.op<arith::AndIOp>(s.op<arith::CmpIOp>(Scalar::IP::sge, i, n),
+                               s.op<arith::CmpIOp>(Scalar::IP::slt, i, size));
   });
   Ints all = sequence(0, indices->rank());
   check(truth(reduce(ok, all, false, -1, [](Scalar &s, A a) { return s.op<arith::AndIOp>(a[0], a[1]); })),
@@ -494,8 +499,7 @@ V Emitter::gather(const V &data, const V &indices, int64_t axis) {
                    i = s.select(s.op<arith::CmpIOp>(Scalar::IP::slt, i, zero), s.op<arith::AddIOp>(i, size), i);
                    SmallVector<Value> at;
                    for (int64_t d = 0; d < r; ++d)
-                     at.push_back(d == axis ? i
-                                            : Value(linalg::IndexOp::create(s.b, d < axis ? d : d + q - 1)));
+                     at.push_back(d == axis ? i : Value(linalg::IndexOp::create(s.b, d < axis ? d : d + q - 1)));
                    return tensor::ExtractOp::create(s.b, source, at).getResult();
                  });
 }

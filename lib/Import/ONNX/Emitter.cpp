@@ -30,33 +30,58 @@ bool tenon::onnx::isIntDType(int32_t t) {
   return isUnsignedDType(t) || t == Int8 || t == Int16 || t == Int32 || t == Int64 || t == Int4 || t == Int2;
 }
 llvm::StringRef tenon::onnx::dtypeName(int32_t t) {
-  static const char *names[] = {"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string",
-                                "bool", "float16", "float64", "uint32", "uint64", "complex64", "complex128",
-                                "bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
-                                "uint4", "int4", "float4_e2m1fn", "float8_e8m0fnu", "uint2", "int2"};
+  static const char *names[] = {
+      "undefined", "float32",    "uint8",         "int8",           "uint16",          "int16",       "int32",
+      "int64",     "string",     "bool",          "float16",        "float64",         "uint32",      "uint64",
+      "complex64", "complex128", "bfloat16",      "float8_e4m3fn",  "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
+      "uint4",     "int4",       "float4_e2m1fn", "float8_e8m0fnu", "uint2",           "int2"};
   return t >= 0 && t < 27 ? names[t] : "unknown";
 }
 Type tenon::onnx::elementType(MLIRContext *c, int32_t t) {
   using namespace proto;
   switch (t) {
-  case Float: return Float32Type::get(c);
-  case Double: return Float64Type::get(c);
-  case proto::Float16: return Float16Type::get(c);
-  case BFloat16: return BFloat16Type::get(c);
-  case Float8E4M3FN: return Float8E4M3FNType::get(c);
-  case Float8E4M3FNUZ: return Float8E4M3FNUZType::get(c);
-  case Float8E5M2: return Float8E5M2Type::get(c);
-  case Float8E5M2FNUZ: return Float8E5M2FNUZType::get(c);
-  case Float4E2M1: return Float4E2M1FNType::get(c);
-  case Float8E8M0: return Float8E8M0FNUType::get(c);
-  case Bool: return IntegerType::get(c, 1);
-  case UInt2: case Int2: return IntegerType::get(c, 2);
-  case UInt4: case Int4: return IntegerType::get(c, 4);
-  case UInt8: case Int8: return IntegerType::get(c, 8);
-  case UInt16: case Int16: return IntegerType::get(c, 16);
-  case UInt32: case Int32: return IntegerType::get(c, 32);
-  case UInt64: case Int64: return IntegerType::get(c, 64);
-  default: return {};
+  case Float:
+    return Float32Type::get(c);
+  case Double:
+    return Float64Type::get(c);
+  case proto::Float16:
+    return Float16Type::get(c);
+  case BFloat16:
+    return BFloat16Type::get(c);
+  case Float8E4M3FN:
+    return Float8E4M3FNType::get(c);
+  case Float8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(c);
+  case Float8E5M2:
+    return Float8E5M2Type::get(c);
+  case Float8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(c);
+  case Float4E2M1:
+    return Float4E2M1FNType::get(c);
+  case Float8E8M0:
+    return Float8E8M0FNUType::get(c);
+  case Bool:
+    return IntegerType::get(c, 1);
+  case UInt2:
+  case Int2:
+    return IntegerType::get(c, 2);
+  case UInt4:
+  case Int4:
+    return IntegerType::get(c, 4);
+  case UInt8:
+  case Int8:
+    return IntegerType::get(c, 8);
+  case UInt16:
+  case Int16:
+    return IntegerType::get(c, 16);
+  case UInt32:
+  case Int32:
+    return IntegerType::get(c, 32);
+  case UInt64:
+  case Int64:
+    return IntegerType::get(c, 64);
+  default:
+    return {};
   }
 }
 
@@ -207,13 +232,21 @@ OpFoldResult Emitter::norm(Value v) {
     return idx(c.getSExtValue());
   return v;
 }
-template <typename Op, typename Fn>
-static OpFoldResult binary(Emitter &e, OpFoldResult x, OpFoldResult y, Fn fold) {
+template <typename Op, typename Fn> static OpFoldResult binary(Emitter &e, OpFoldResult x, OpFoldResult y, Fn fold) {
   auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
   if (cx && cy)
     if (std::optional<int64_t> r = fold(*cx, *cy))
       return e.idx(*r);
-  return e.norm(e.b.createOrFold<Op>(e.index(x), e.index(y)));
+  // Equal computations share their value, so that equal sizes are seen to be equal. Not inside regions: those may be
+  // thrown away.
+  bool keep = isa<func::FuncOp>(e.b.getInsertionBlock()->getParentOp());
+  auto key = std::make_tuple(Op::getOperationName(), x.getOpaqueValue(), y.getOpaqueValue());
+  if (auto it = e.imp.sizes.find(key); it != e.imp.sizes.end())
+    return it->second;
+  OpFoldResult result = e.norm(e.b.createOrFold<Op>(e.index(x), e.index(y)));
+  if (keep)
+    e.imp.sizes[key] = result;
+  return result;
 }
 OpFoldResult Emitter::add(OpFoldResult x, OpFoldResult y) {
   return binary<arith::AddIOp>(*this, x, y, [](int64_t a, int64_t c) { return std::optional<int64_t>(a + c); });
@@ -380,9 +413,9 @@ V Emitter::generic(int32_t dtype, ArrayRef<OpFoldResult> dims, ArrayRef<Operand>
         Scalar s(ib, isUnsigned);
         SmallVector<Value> values;
         for (auto [operand, pos] : llvm::zip(operands, position)) {
-          Value x = pos < 0 ? Value(arith::ConstantOp::create(
-                                  ib, cast<TypedAttr>(cast<Attribute>(operand.value->known[0]))))
-                            : args[pos];
+          Value x =
+              pos < 0 ? Value(arith::ConstantOp::create(ib, cast<TypedAttr>(cast<Attribute>(operand.value->known[0]))))
+                      : args[pos];
           values.push_back(widen(s, x));
         }
         if (reductions)
@@ -450,7 +483,8 @@ V Emitter::elementwise(ArrayRef<V> operands, int32_t dtype, Body body) {
         for (int64_t d = 0; d < v->rank(); ++d)
           linear = linear * v->dim(d) + (v->dim(d) == 1 ? 0 : at[d + rank - v->rank()]);
         OpFoldResult e = v->known[linear];
-        Value x = isa<Value>(e) ? cast<Value>(e) : Value(arith::ConstantOp::create(b, cast<TypedAttr>(cast<Attribute>(e))));
+        Value x =
+            isa<Value>(e) ? cast<Value>(e) : Value(arith::ConstantOp::create(b, cast<TypedAttr>(cast<Attribute>(e))));
         args.push_back(widen(s, x));
       }
       Value r = narrow(s, body(s, args), type(dtype));
@@ -477,8 +511,8 @@ V Emitter::elementwise(ArrayRef<V> operands, int32_t dtype, Body body) {
         exprs.push_back(b.getAffineDimExpr(at));
     }
     bool embedded = v->isConstant() && v->known.size() == 1;
-    args.push_back({dropped.empty() || embedded ? v : squeeze(v, dropped),
-                    AffineMap::get(rank, 0, exprs, b.getContext())});
+    args.push_back(
+        {dropped.empty() || embedded ? v : squeeze(v, dropped), AffineMap::get(rank, 0, exprs, b.getContext())});
   }
   return generic(dtype, *dims, args, body);
 }
@@ -522,7 +556,8 @@ V Emitter::reduce(const V &x, ArrayRef<int64_t> axes, bool keepDims, double init
       for (int64_t d = 0; d < rank; ++d)
         if (!reduced[d])
           linear = linear * x->dim(d) + at[d];
-      Value v = isa<Value>(e) ? cast<Value>(e) : Value(arith::ConstantOp::create(b, cast<TypedAttr>(cast<Attribute>(e))));
+      Value v =
+          isa<Value>(e) ? cast<Value>(e) : Value(arith::ConstantOp::create(b, cast<TypedAttr>(cast<Attribute>(e))));
       acc[linear] = narrow(s, body(s, {widen(s, v), acc[linear]}), wide);
       for (int64_t d = rank - 1; d >= 0 && ++at[d] == x->dim(d); --d)
         at[d] = 0;
@@ -600,7 +635,6 @@ V Emitter::softmax(const V &x, ArrayRef<int64_t> axes, bool logarithm) {
   V total = sum(e, axes, true);
   if (!logarithm)
     return cast(divV(e, total), x->dtype);
-  return cast(elementwise({shifted, total}, wide->dtype,
-                          [](Scalar &s, A a) { return s.sub(a[0], s.log(a[1])); }),
+  return cast(elementwise({shifted, total}, wide->dtype, [](Scalar &s, A a) { return s.sub(a[0], s.log(a[1])); }),
               x->dtype);
 }

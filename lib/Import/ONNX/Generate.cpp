@@ -54,11 +54,11 @@ LogicalResult bitCast(Node &n) {
   Value in = n.tensor(x), init = n.empty(dtype, x->dims);
   AffineMap map = n.b.getMultiDimIdentityMap(x->rank());
   SmallVector<utils::IteratorType> loops(x->rank(), utils::IteratorType::parallel);
-  auto op = linalg::GenericOp::create(n.b, TypeRange{init.getType()}, ValueRange{in}, ValueRange{init},
-                                      ArrayRef<AffineMap>{map, map}, loops,
-                                      [&](OpBuilder &b, Location loc, ValueRange args) {
-                                        linalg::YieldOp::create(b, loc, arith::BitcastOp::create(b, loc, to, args[0]).getResult());
-                                      });
+  auto op = linalg::GenericOp::create(
+      n.b, TypeRange{init.getType()}, ValueRange{in}, ValueRange{init}, ArrayRef<AffineMap>{map, map}, loops,
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        linalg::YieldOp::create(b, loc, arith::BitcastOp::create(b, loc, to, args[0]).getResult());
+      });
   return n.out(n.value(dtype, op.getResult(0), x->dims));
 }
 

@@ -56,9 +56,7 @@ struct Val {
 
   int64_t rank() const { return dims.size(); }
   /// Static size or ShapedType::kDynamic.
-  int64_t dim(int64_t i) const {
-    return mlir::getConstantIntValue(dims[i]).value_or(mlir::ShapedType::kDynamic);
-  }
+  int64_t dim(int64_t i) const { return mlir::getConstantIntValue(dims[i]).value_or(mlir::ShapedType::kDynamic); }
   Ints shape() const {
     Ints result;
     for (int64_t i = 0; i < rank(); ++i)
@@ -225,8 +223,7 @@ public:
   V expand(const V &x, llvm::ArrayRef<mlir::OpFoldResult> dims);
   V pad(const V &x, llvm::ArrayRef<mlir::OpFoldResult> low, llvm::ArrayRef<mlir::OpFoldResult> high, double value);
   /// Known elements rearranged: `source` maps a result position to a position in x.
-  V rearrange(const V &x, llvm::ArrayRef<int64_t> shape,
-              llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> source);
+  V rearrange(const V &x, llvm::ArrayRef<int64_t> shape, llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> source);
   V gather(const V &data, const V &indices, int64_t axis);
   /// A run-time check that all indices lie in [-extent, extent).
   void checkRange(const V &indices, mlir::OpFoldResult extent);
@@ -319,7 +316,8 @@ public:
   /// The node being imported, for messages: "node 'x' (Relu)".
   std::string current;
   llvm::SmallVector<Scope> scopes;
-  llvm::SmallVector<llvm::StringSet<>> poisoned;
+  /// Index arithmetic of the function's own block, by operation and operands.
+  std::map<std::tuple<llvm::StringRef, void *, void *>, mlir::OpFoldResult> sizes;
 
 private:
   bool inputs(const proto::Graph &graph);

@@ -55,8 +55,8 @@ void Importer::node(const proto::Node &p) {
   std::string name = p.name.str();
   if (name.empty() && !p.outputs.empty())
     name = p.outputs[0].str();
-  std::string label = "node '" + name + "' (" + (domainOf(p.domain).empty() ? "" : p.domain.str() + ".") +
-                      p.opType.str() + ")";
+  std::string label =
+      "node '" + name + "' (" + (domainOf(p.domain).empty() ? "" : p.domain.str() + ".") + p.opType.str() + ")";
   std::string previous = std::exchange(current, label);
   Location previousLoc = b.getLoc();
   auto restore = llvm::scope_exit([&] {
@@ -89,8 +89,7 @@ void Importer::node(const proto::Node &p) {
       else if (registry.hasName(domain, p.opType))
         report(label + ": not supported in opset " + Twine(version));
       else
-        report(label + ": the operator is not supported" +
-               (domain.empty() ? "" : " (domain '" + domain.str() + "')"));
+        report(label + ": the operator is not supported" + (domain.empty() ? "" : " (domain '" + domain.str() + "')"));
       return poison();
     }
   }
@@ -110,7 +109,8 @@ void Importer::node(const proto::Node &p) {
         break;
       }
     if (!found) {
-      report(label + ": input " + quoted(in) + " is not produced by an earlier node (the graph has a cycle, is not sorted, or lacks an input)");
+      report(label + ": input " + quoted(in) +
+             " is not produced by an earlier node (the graph has a cycle, is not sorted, or lacks an input)");
       return poison();
     }
     if (isNull)
@@ -272,7 +272,8 @@ bool Importer::inputs(const proto::Graph &graph) {
       continue;
     }
     if (in.kind != 1) {
-      report(what + ": " + (in.kind == 0 ? "has no type" : "sequences, maps, optionals and sparse tensors are not supported"));
+      report(what + ": " +
+             (in.kind == 0 ? "has no type" : "sequences, maps, optionals and sparse tensors are not supported"));
       continue;
     }
     Type element = elementType(context, in.elemType);

@@ -20,8 +20,7 @@ Value wrapped(Scalar &s, Value i, Value size) {
 void checkIndices(Node &n, const V &indices, OpFoldResult extent) {
   auto constants = n.constIntsOf(indices);
   auto size = getConstantIntValue(extent);
-  if (constants && size &&
-      llvm::all_of(*constants, [&](int64_t i) { return i >= -*size && i < *size; }))
+  if (constants && size && llvm::all_of(*constants, [&](int64_t i) { return i >= -*size && i < *size; }))
     return;
   n.checkRange(indices, extent);
 }
@@ -112,22 +111,22 @@ V scatterLoop(Node &n, const V &x, const V &updates,
   for (OpFoldResult d : updates->dims)
     sizes.push_back(n.index(d));
   bool isUnsigned = isUnsignedDType(x->dtype);
-  auto results = n.loop(n.index(n.idx(0)), n.index(n.product(updates->dims)), {n.tensor(x)},
-                        [&](Value i, ValueRange args) {
-                          Scalar s(n.b, isUnsigned);
-                          SmallVector<Value> at(sizes.size());
-                          for (int64_t d = sizes.size(); d--;) {
-                            at[d] = d == 0 ? i : s.op<arith::RemUIOp>(i, sizes[d]);
-                            if (d)
-                              i = s.op<arith::DivUIOp>(i, sizes[d]);
-                          }
-                          Value update = tensor::ExtractOp::create(n.b, u, at);
-                          SmallVector<Value> to = target(s, at);
-                          Value next = update;
-                          if (how != "none")
-                            next = combine(s, how, tensor::ExtractOp::create(n.b, args[0], to), update);
-                          return SmallVector<Value>{tensor::InsertOp::create(n.b, next, args[0], to)};
-                        });
+  auto results =
+      n.loop(n.index(n.idx(0)), n.index(n.product(updates->dims)), {n.tensor(x)}, [&](Value i, ValueRange args) {
+        Scalar s(n.b, isUnsigned);
+        SmallVector<Value> at(sizes.size());
+        for (int64_t d = sizes.size(); d--;) {
+          at[d] = d == 0 ? i : s.op<arith::RemUIOp>(i, sizes[d]);
+          if (d)
+            i = s.op<arith::DivUIOp>(i, sizes[d]);
+        }
+        Value update = tensor::ExtractOp::create(n.b, u, at);
+        SmallVector<Value> to = target(s, at);
+        Value next = update;
+        if (how != "none")
+          next = combine(s, how, tensor::ExtractOp::create(n.b, args[0], to), update);
+        return SmallVector<Value>{tensor::InsertOp::create(n.b, next, args[0], to)};
+      });
   return n.value(x->dtype, results[0], x->dims);
 }
 
@@ -152,12 +151,15 @@ LogicalResult scatterElements(Node &n) {
       n.check(n.cmp(arith::CmpIPredicate::sle, indices->dims[d], x->dims[d]), "the indices are larger than the data");
   }
   Value it = n.tensor(indices), size = n.index(x->dims[*axis]);
-  return n.out(scatterLoop(n, x, updates, [&](Scalar &outer, ArrayRef<Value> at) {
-    Scalar s(outer.b, isUnsignedDType(indices->dtype));
-    SmallVector<Value> to(at);
-    to[*axis] = wrapped(s, tensor::ExtractOp::create(s.b, it, at), size);
-    return to;
-  }, how));
+  return n.out(scatterLoop(
+      n, x, updates,
+      [&](Scalar &outer, ArrayRef<Value> at) {
+        Scalar s(outer.b, isUnsignedDType(indices->dtype));
+        SmallVector<Value> to(at);
+        to[*axis] = wrapped(s, tensor::ExtractOp::create(s.b, it, at), size);
+        return to;
+      },
+      how));
 }
 
 LogicalResult scatterND(Node &n) {
@@ -177,17 +179,20 @@ LogicalResult scatterND(Node &n) {
   SmallVector<Value> sizes;
   for (int64_t j = 0; j < k; ++j)
     sizes.push_back(n.index(x->dims[j]));
-  return n.out(scatterLoop(n, x, updates, [&](Scalar &outer, ArrayRef<Value> at) {
-    Scalar s(outer.b, isUnsignedDType(indices->dtype));
-    SmallVector<Value> to;
-    for (int64_t j = 0; j < k; ++j) {
-      SmallVector<Value> where(at.take_front(q - 1));
-      where.push_back(s.intConst(s.b.getIndexType(), j));
-      to.push_back(wrapped(s, tensor::ExtractOp::create(s.b, it, where), sizes[j]));
-    }
-    to.append(at.begin() + (q - 1), at.end());
-    return to;
-  }, how));
+  return n.out(scatterLoop(
+      n, x, updates,
+      [&](Scalar &outer, ArrayRef<Value> at) {
+        Scalar s(outer.b, isUnsignedDType(indices->dtype));
+        SmallVector<Value> to;
+        for (int64_t j = 0; j < k; ++j) {
+          SmallVector<Value> where(at.take_front(q - 1));
+          where.push_back(s.intConst(s.b.getIndexType(), j));
+          to.push_back(wrapped(s, tensor::ExtractOp::create(s.b, it, where), sizes[j]));
+        }
+        to.append(at.begin() + (q - 1), at.end());
+        return to;
+      },
+      how));
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 //===- Initializers.cpp - constants and weights -------------------------------------===//
 //
-// Small tensors become known elements, others `tenon.weight` symbols into the model file, a file of external data (which
-// must lie in the model's folder, not behind links) or a blob that accompanies the module.
+// Small tensors become known elements, others `tenon.weight` symbols into the model file, a file of external data
+// (which must lie in the model's folder, not behind links) or a blob that accompanies the module.
 //
 //===----------------------------------------------------------------------===//
 #include "ImportContext.h"
@@ -28,36 +28,60 @@ static std::optional<std::vector<char>> packTyped(const proto::Tensor &t, int64_
   auto check = [&](size_t n) { return static_cast<int64_t>(n) == count; };
   switch (t.dataType) {
   case proto::Float:
-    if (!check(t.floats.size())) return std::nullopt;
-    for (float f : t.floats) put(f);
+    if (!check(t.floats.size()))
+      return std::nullopt;
+    for (float f : t.floats)
+      put(f);
     return out;
   case proto::Double:
-    if (!check(t.doubles.size())) return std::nullopt;
-    for (double d : t.doubles) put(d);
+    if (!check(t.doubles.size()))
+      return std::nullopt;
+    for (double d : t.doubles)
+      put(d);
     return out;
-  case UInt64: case Int64:
-    if (!check(t.ints.size())) return std::nullopt;
-    for (int64_t i : t.ints) put(i);
+  case UInt64:
+  case Int64:
+    if (!check(t.ints.size()))
+      return std::nullopt;
+    for (int64_t i : t.ints)
+      put(i);
     return out;
-  case UInt32: case Int32:
-    if (!check(t.ints.size())) return std::nullopt;
-    for (int64_t i : t.ints) put(static_cast<int32_t>(i));
+  case UInt32:
+  case Int32:
+    if (!check(t.ints.size()))
+      return std::nullopt;
+    for (int64_t i : t.ints)
+      put(static_cast<int32_t>(i));
     return out;
-  case UInt16: case Int16: case proto::Float16: case proto::BFloat16:
-    if (!check(t.ints.size())) return std::nullopt;
-    for (int64_t i : t.ints) put(static_cast<int16_t>(i));
+  case UInt16:
+  case Int16:
+  case proto::Float16:
+  case proto::BFloat16:
+    if (!check(t.ints.size()))
+      return std::nullopt;
+    for (int64_t i : t.ints)
+      put(static_cast<int16_t>(i));
     return out;
-  case UInt4: case Int4: case Float4E2M1:
-    if (!(static_cast<int64_t>(t.ints.size()) == (count + 1) / 2)) return std::nullopt;
-    for (int64_t i : t.ints) put(static_cast<int8_t>(i));
+  case UInt4:
+  case Int4:
+  case Float4E2M1:
+    if (!(static_cast<int64_t>(t.ints.size()) == (count + 1) / 2))
+      return std::nullopt;
+    for (int64_t i : t.ints)
+      put(static_cast<int8_t>(i));
     return out;
-  case UInt2: case Int2:
-    if (!(static_cast<int64_t>(t.ints.size()) == (count + 3) / 4)) return std::nullopt;
-    for (int64_t i : t.ints) put(static_cast<int8_t>(i));
+  case UInt2:
+  case Int2:
+    if (!(static_cast<int64_t>(t.ints.size()) == (count + 3) / 4))
+      return std::nullopt;
+    for (int64_t i : t.ints)
+      put(static_cast<int8_t>(i));
     return out;
   default:
-    if (!check(t.ints.size())) return std::nullopt;
-    for (int64_t i : t.ints) put(static_cast<int8_t>(i));
+    if (!check(t.ints.size()))
+      return std::nullopt;
+    for (int64_t i : t.ints)
+      put(static_cast<int8_t>(i));
     return out;
   }
 }

@@ -72,8 +72,7 @@ static LogicalResult negativeLogLikelihood(Node &n, const V &x, const V &target,
 }
 
 void tenon::onnx::registerLoss(Registry &reg) {
-  reg.on("NegativeLogLikelihoodLoss", 12,
-         [](Node &n) { return negativeLogLikelihood(n, n.in(0), n.in(1), n.in(2)); });
+  reg.on("NegativeLogLikelihoodLoss", 12, [](Node &n) { return negativeLogLikelihood(n, n.in(0), n.in(1), n.in(2)); });
   reg.on("SoftmaxCrossEntropyLoss", 12, [](Node &n) {
     V x = n.in(0);
     if (x->rank() < 2)

@@ -46,7 +46,8 @@ V Emitter::matmul(const V &left, const V &right, int32_t dtype) {
     return reshape(r, dims);
   };
   auto start = [&](ArrayRef<OpFoldResult> dims) { return filled(acc, dims, constant(type(acc), 0)); };
-  ArrayRef<OpFoldResult> xb = ArrayRef<OpFoldResult>(x->dims).drop_back(2), yb = ArrayRef<OpFoldResult>(y->dims).drop_back(2);
+  ArrayRef<OpFoldResult> xb = ArrayRef<OpFoldResult>(x->dims).drop_back(2),
+                         yb = ArrayRef<OpFoldResult>(y->dims).drop_back(2);
   if (yr == 2) {
     OpFoldResult rows = mul(product(xb), m);
     V flat = xr == 2 ? x : reshape(x, {rows, k});
@@ -234,8 +235,8 @@ static LogicalResult einsum(Node &n) {
       else
         exprs.push_back(n.b.getAffineDimExpr(loopOf[label]));
     }
-    operands.push_back({dropped.empty() ? v : n.squeeze(v, dropped),
-                        AffineMap::get(loops, 0, exprs, n.b.getContext())});
+    operands.push_back(
+        {dropped.empty() ? v : n.squeeze(v, dropped), AffineMap::get(loops, 0, exprs, n.b.getContext())});
   }
   int32_t dtype = n.in(0)->dtype;
   if (reduced.empty())

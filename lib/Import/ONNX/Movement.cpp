@@ -442,7 +442,8 @@ static LogicalResult depthToSpace(Node &n) {
     return n.fail("expected rank 4, but got " + Twine(x->rank()));
   OpFoldResult block = n.idx(n.attrInt("blocksize", 1)), c = n.floordiv(x->dims[1], n.mul(block, block));
   bool crd = n.attrString("mode", "DCR") == "CRD";
-  if (n.attrInt("blocksize", 1) < 1 || (x->dim(1) >= 0 && x->dim(1) % (n.attrInt("blocksize", 1) * n.attrInt("blocksize", 1))))
+  if (n.attrInt("blocksize", 1) < 1 ||
+      (x->dim(1) >= 0 && x->dim(1) % (n.attrInt("blocksize", 1) * n.attrInt("blocksize", 1))))
     return n.fail("the channels do not divide into blocks");
   Dims wide = crd ? Dims{x->dims[0], c, block, block, x->dims[2], x->dims[3]}
                   : Dims{x->dims[0], block, block, c, x->dims[2], x->dims[3]};

@@ -150,9 +150,8 @@ LogicalResult lpNorm(Node &n) {
   if (failed(axis))
     return failure();
   bool l1 = n.attrInt("p", 2) == 1;
-  V sum = n.reduce(x, {*axis}, true, 0, [&](Scalar &s, A a) {
-    return s.add(l1 ? s.abs(a[0]) : s.mul(a[0], a[0]), a[1]);
-  });
+  V sum =
+      n.reduce(x, {*axis}, true, 0, [&](Scalar &s, A a) { return s.add(l1 ? s.abs(a[0]) : s.mul(a[0], a[0]), a[1]); });
   return n.out(n.elementwise({x, sum}, x->dtype, [&](Scalar &s, A a) {
     Value norm = l1 ? a[1] : s.sqrt(a[1]), zero = s.constLike(norm, 0);
     return s.select(s.eq(norm, zero), zero, s.div(a[0], norm));

@@ -191,14 +191,26 @@ struct Parser {
   bool tensor(StringRef bytes, Tensor &t) {
     return message(base, bytes, error, [&](uint32_t n, uint32_t w, Reader &r) {
       switch (n) {
-      case 1: return nums(r, w, t.dims);
-      case 2: return num32(r, w, t.dataType);
-      case 4: return reals(r, w, t.floats);
-      case 5: case 7: case 11: return nums(r, w, t.ints);
-      case 6: t.hasStrings = true; return r.skip(w);
-      case 8: return str(r, w, t.name);
-      case 9: t.hasRaw = true; return str(r, w, t.raw);
-      case 10: return reals(r, w, t.doubles);
+      case 1:
+        return nums(r, w, t.dims);
+      case 2:
+        return num32(r, w, t.dataType);
+      case 4:
+        return reals(r, w, t.floats);
+      case 5:
+      case 7:
+      case 11:
+        return nums(r, w, t.ints);
+      case 6:
+        t.hasStrings = true;
+        return r.skip(w);
+      case 8:
+        return str(r, w, t.name);
+      case 9:
+        t.hasRaw = true;
+        return str(r, w, t.raw);
+      case 10:
+        return reals(r, w, t.doubles);
       case 13: {
         StringRef entry, key, value;
         if (!str(r, w, entry) || !message(base, entry, error, [&](uint32_t n, uint32_t w, Reader &r) {
@@ -215,7 +227,8 @@ struct Parser {
         t.external = location == 1;
         return true;
       }
-      default: return r.skip(w);
+      default:
+        return r.skip(w);
       }
     });
   }
@@ -223,7 +236,8 @@ struct Parser {
   bool attribute(StringRef bytes, Attribute &a, int depth) {
     return message(base, bytes, error, [&](uint32_t n, uint32_t w, Reader &r) {
       switch (n) {
-      case 1: return str(r, w, a.name);
+      case 1:
+        return str(r, w, a.name);
       case 2: {
         uint64_t bits;
         if (w != 5)
@@ -232,33 +246,55 @@ struct Parser {
           return false;
         uint32_t low = static_cast<uint32_t>(bits);
         std::memcpy(&a.f, &low, 4);
-        if (!a.type) a.type = AttrFloat;
+        if (!a.type)
+          a.type = AttrFloat;
         return true;
       }
-      case 3: if (!a.type) a.type = AttrInt; return num(r, w, a.i);
-      case 4: if (!a.type) a.type = AttrString; return str(r, w, a.s);
+      case 3:
+        if (!a.type)
+          a.type = AttrInt;
+        return num(r, w, a.i);
+      case 4:
+        if (!a.type)
+          a.type = AttrString;
+        return str(r, w, a.s);
       case 5:
         a.tensor = std::make_shared<Tensor>();
-        if (!a.type) a.type = AttrTensor;
+        if (!a.type)
+          a.type = AttrTensor;
         return sub(r, w, *a.tensor, [&](StringRef b, Tensor &t) { return tensor(b, t); });
       case 6:
         a.graph = std::make_shared<Graph>();
-        if (!a.type) a.type = AttrGraph;
+        if (!a.type)
+          a.type = AttrGraph;
         return sub(r, w, *a.graph, [&](StringRef b, Graph &g) { return graph(b, g, depth + 1); });
-      case 7: if (!a.type) a.type = AttrFloats; return reals(r, w, a.floats);
-      case 8: if (!a.type) a.type = AttrInts; return nums(r, w, a.ints);
+      case 7:
+        if (!a.type)
+          a.type = AttrFloats;
+        return reals(r, w, a.floats);
+      case 8:
+        if (!a.type)
+          a.type = AttrInts;
+        return nums(r, w, a.ints);
       case 9: {
         StringRef s;
         if (!str(r, w, s))
           return false;
-        if (!a.type) a.type = AttrStrings;
+        if (!a.type)
+          a.type = AttrStrings;
         a.strings.push_back(s);
         return true;
       }
-      case 20: return num32(r, w, a.type);
-      case 21: return str(r, w, a.refAttrName);
-      case 22: case 23: a.hasSparse = true; return r.skip(w);
-      default: return r.skip(w);
+      case 20:
+        return num32(r, w, a.type);
+      case 21:
+        return str(r, w, a.refAttrName);
+      case 22:
+      case 23:
+        a.hasSparse = true;
+        return r.skip(w);
+      default:
+        return r.skip(w);
       }
     });
   }
@@ -267,16 +303,29 @@ struct Parser {
     return message(base, bytes, error, [&](uint32_t n, uint32_t w, Reader &r) {
       StringRef s;
       switch (n) {
-      case 1: if (!str(r, w, s)) return false; out.inputs.push_back(s); return true;
-      case 2: if (!str(r, w, s)) return false; out.outputs.push_back(s); return true;
-      case 3: return str(r, w, out.name);
-      case 4: return str(r, w, out.opType);
-      case 7: return str(r, w, out.domain);
-      case 8: return str(r, w, out.overload);
+      case 1:
+        if (!str(r, w, s))
+          return false;
+        out.inputs.push_back(s);
+        return true;
+      case 2:
+        if (!str(r, w, s))
+          return false;
+        out.outputs.push_back(s);
+        return true;
+      case 3:
+        return str(r, w, out.name);
+      case 4:
+        return str(r, w, out.opType);
+      case 7:
+        return str(r, w, out.domain);
+      case 8:
+        return str(r, w, out.overload);
       case 5:
         out.attributes.emplace_back();
         return sub(r, w, out.attributes.back(), [&](StringRef b, Attribute &a) { return attribute(b, a, depth); });
-      default: return r.skip(w);
+      default:
+        return r.skip(w);
       }
     });
   }
@@ -332,7 +381,8 @@ struct Parser {
       case 1:
         g.nodes.emplace_back();
         return sub(r, w, g.nodes.back(), [&](StringRef b, Node &x) { return node(b, x, depth); });
-      case 2: return str(r, w, g.name);
+      case 2:
+        return str(r, w, g.name);
       case 5:
         g.initializers.emplace_back();
         return sub(r, w, g.initializers.back(), [&](StringRef b, Tensor &t) { return tensor(b, t); });
@@ -342,8 +392,11 @@ struct Parser {
       case 12:
         g.outputs.emplace_back();
         return sub(r, w, g.outputs.back(), [&](StringRef b, ValueInfo &v) { return valueInfo(b, v); });
-      case 15: g.hasSparse = true; return r.skip(w);
-      default: return r.skip(w);
+      case 15:
+        g.hasSparse = true;
+        return r.skip(w);
+      default:
+        return r.skip(w);
       }
     });
   }
@@ -358,22 +411,38 @@ struct Parser {
     return message(base, bytes, error, [&](uint32_t n, uint32_t w, Reader &r) {
       StringRef s;
       switch (n) {
-      case 1: return str(r, w, f.name);
-      case 4: if (!str(r, w, s)) return false; f.inputs.push_back(s); return true;
-      case 5: if (!str(r, w, s)) return false; f.outputs.push_back(s); return true;
-      case 6: if (!str(r, w, s)) return false; f.attributes.push_back(s); return true;
+      case 1:
+        return str(r, w, f.name);
+      case 4:
+        if (!str(r, w, s))
+          return false;
+        f.inputs.push_back(s);
+        return true;
+      case 5:
+        if (!str(r, w, s))
+          return false;
+        f.outputs.push_back(s);
+        return true;
+      case 6:
+        if (!str(r, w, s))
+          return false;
+        f.attributes.push_back(s);
+        return true;
       case 7:
         f.nodes.emplace_back();
         return sub(r, w, f.nodes.back(), [&](StringRef b, Node &x) { return node(b, x, 0); });
       case 9:
         f.opsets.emplace_back();
         return sub(r, w, f.opsets.back(), [&](StringRef b, Opset &o) { return opset(b, o); });
-      case 10: return str(r, w, f.domain);
+      case 10:
+        return str(r, w, f.domain);
       case 11:
         f.defaults.emplace_back();
         return sub(r, w, f.defaults.back(), [&](StringRef b, Attribute &a) { return attribute(b, a, 0); });
-      case 13: return str(r, w, f.overload);
-      default: return r.skip(w);
+      case 13:
+        return str(r, w, f.overload);
+      default:
+        return r.skip(w);
       }
     });
   }
@@ -386,18 +455,22 @@ bool tenon::onnx::proto::parse(StringRef bytes, Model &m, std::string &error) {
   Parser p{bytes.data(), error};
   bool ok = message(bytes.data(), bytes, error, [&](uint32_t n, uint32_t w, Reader &r) {
     switch (n) {
-    case 1: return num(r, w, m.irVersion);
+    case 1:
+      return num(r, w, m.irVersion);
     case 7:
       m.hasGraph = true;
       return p.sub(r, w, m.graph, [&](StringRef b, Graph &g) { return p.graph(b, g, 0); });
     case 8:
       m.opsets.emplace_back();
       return p.sub(r, w, m.opsets.back(), [&](StringRef b, Opset &o) { return p.opset(b, o); });
-    case 20: m.hasTraining = true; return r.skip(w);
+    case 20:
+      m.hasTraining = true;
+      return r.skip(w);
     case 25:
       m.functions.emplace_back();
       return p.sub(r, w, m.functions.back(), [&](StringRef b, Function &f) { return p.function(b, f); });
-    default: return r.skip(w);
+    default:
+      return r.skip(w);
     }
   });
   if (!ok)

@@ -113,9 +113,8 @@ LogicalResult dynamicQuantize(Node &n) {
     Value z = s.roundEven(s.div(s.neg(a[0]), safe(s, a[1])));
     return s.min(s.max(z, s.constLike(z, 0)), s.constLike(z, 255));
   });
-  V q = n.elementwise({x, scale, zero}, proto::Float, [&](Scalar &s, A a) {
-    return s.add(s.roundEven(s.div(a[0], safe(s, a[1]))), a[2]);
-  });
+  V q = n.elementwise({x, scale, zero}, proto::Float,
+                      [&](Scalar &s, A a) { return s.add(s.roundEven(s.div(a[0], safe(s, a[1]))), a[2]); });
   if (failed(n.out(0, n.cast(q, proto::UInt8))) || failed(n.out(1, scale)))
     return failure();
   return n.out(2, n.cast(zero, proto::UInt8));

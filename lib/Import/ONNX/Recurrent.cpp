@@ -53,10 +53,17 @@ FailureOr<SmallVector<Activation>> activations(Node &n, ArrayRef<StringRef> stan
   SmallVector<Activation> result;
   unsigned nextAlpha = 0, nextBeta = 0;
   // Parameters are listed for the functions that have them, in order.
-  static const std::map<StringRef, std::pair<double, double>> defaults = {
-      {"Affine", {1, 0}},       {"LeakyRelu", {0.01, 0}},    {"ThresholdedRelu", {1, 0}}, {"ScaledTanh", {1, 1}},
-      {"HardSigmoid", {0.2, 0.5}}, {"Elu", {1, 0}},          {"Sigmoid", {0, 0}},         {"Tanh", {0, 0}},
-      {"Relu", {0, 0}},         {"Softsign", {0, 0}},        {"Softplus", {0, 0}}};
+  static const std::map<StringRef, std::pair<double, double>> defaults = {{"Affine", {1, 0}},
+                                                                          {"LeakyRelu", {0.01, 0}},
+                                                                          {"ThresholdedRelu", {1, 0}},
+                                                                          {"ScaledTanh", {1, 1}},
+                                                                          {"HardSigmoid", {0.2, 0.5}},
+                                                                          {"Elu", {1, 0}},
+                                                                          {"Sigmoid", {0, 0}},
+                                                                          {"Tanh", {0, 0}},
+                                                                          {"Relu", {0, 0}},
+                                                                          {"Softsign", {0, 0}},
+                                                                          {"Softplus", {0, 0}}};
   for (StringRef name : names) {
     auto it = defaults.find(name);
     if (it == defaults.end())
@@ -193,8 +200,7 @@ LogicalResult recurrent(Node &n, Cell cell) {
       V yt = hn;
       if (lengths) { // beyond a sample's end: states stay, results are zero
         V step = n.cast(n.fromIndices({t}), lengths->dtype);
-        V on = n.unsqueeze(n.elementwise({step, lengths}, proto::Bool,
-                                         [](Scalar &s, A a) { return s.lt(a[0], a[1]); }),
+        V on = n.unsqueeze(n.elementwise({step, lengths}, proto::Bool, [](Scalar &s, A a) { return s.lt(a[0], a[1]); }),
                            {1});
         auto keep = [&](const V &now, const V &before) {
           return n.elementwise({now, before, on}, dtype, [](Scalar &s, A a) { return s.select(a[2], a[0], a[1]); });
@@ -203,10 +209,9 @@ LogicalResult recurrent(Node &n, Cell cell) {
         hn = keep(hn, hp);
         cn = cn ? keep(cn, cp) : cn;
       }
-      Value y = tensor::InsertSliceOp::create(n.b, n.tensor(n.refine(yt, state)), args[0],
-                                              SmallVector<OpFoldResult>{t, n.idx(0), n.idx(0)},
-                                              SmallVector<OpFoldResult>{n.idx(1), batch, hidden},
-                                              SmallVector<OpFoldResult>(3, n.idx(1)));
+      Value y = tensor::InsertSliceOp::create(
+          n.b, n.tensor(n.refine(yt, state)), args[0], SmallVector<OpFoldResult>{t, n.idx(0), n.idx(0)},
+          SmallVector<OpFoldResult>{n.idx(1), batch, hidden}, SmallVector<OpFoldResult>(3, n.idx(1)));
       SmallVector<Value> next{y, n.tensor(n.refine(hn, state))};
       if (cn)
         next.push_back(n.tensor(n.refine(cn, state)));

@@ -42,12 +42,12 @@ V reduceBy(Node &n, Kind kind, const V &x, ArrayRef<int64_t> axes, bool keep) {
       bool u = isUnsignedDType(dtype);
       APInt start = isMax ? (u ? APInt::getZero(width) : APInt::getSignedMinValue(width))
                           : (u ? APInt::getAllOnes(width) : APInt::getSignedMaxValue(width));
-      init = u ? static_cast<double>(static_cast<int64_t>(start.getSExtValue())) : static_cast<double>(start.getSExtValue());
+      init = u ? static_cast<double>(static_cast<int64_t>(start.getSExtValue()))
+               : static_cast<double>(start.getSExtValue());
       if (!u && width == 64 && !isMax)
         init = 9223372036854774784.0; // the largest double below 2^63; exact only at the limit
     }
-    return n.reduce(x, axes, keep, init,
-                    [&](Scalar &s, A a) { return isMax ? s.max(a[0], a[1]) : s.min(a[0], a[1]); });
+    return n.reduce(x, axes, keep, init, [&](Scalar &s, A a) { return isMax ? s.max(a[0], a[1]) : s.min(a[0], a[1]); });
   }
   case Kind::L1:
     return done(n.reduce(w, axes, keep, 0, [](Scalar &s, A a) { return s.add(s.abs(a[0]), a[1]); }));
@@ -253,8 +253,7 @@ V Node::switchAxes(const V &axesValue, int64_t rank, llvm::function_ref<V(ArrayR
     if (i + 1 == cases.size())
       return make(list);
     auto results = branch(
-        cmp(P::eq, mask, idx(cases[i])),
-        [&]() -> FailureOr<SmallVector<V>> { return SmallVector<V>{make(list)}; },
+        cmp(P::eq, mask, idx(cases[i])), [&]() -> FailureOr<SmallVector<V>> { return SmallVector<V>{make(list)}; },
         [&]() -> FailureOr<SmallVector<V>> { return SmallVector<V>{build(i + 1)}; });
     return failed(results) ? V() : (*results)[0];
   };

@@ -106,10 +106,18 @@ V resizeAxis(Node &n, const V &x, int64_t axis, OpFoldResult size, Value scale, 
     if (set.mode == ResizeMode::nearest) {
       Value r;
       switch (set.rounding) {
-      case ResizeRounding::round_prefer_floor: r = s.ceil(s.sub(coordinate, half)); break;
-      case ResizeRounding::round_prefer_ceil: r = s.floor(s.add(coordinate, half)); break;
-      case ResizeRounding::floor: r = s.floor(coordinate); break;
-      case ResizeRounding::ceil: r = s.ceil(coordinate); break;
+      case ResizeRounding::round_prefer_floor:
+        r = s.ceil(s.sub(coordinate, half));
+        break;
+      case ResizeRounding::round_prefer_ceil:
+        r = s.floor(s.add(coordinate, half));
+        break;
+      case ResizeRounding::floor:
+        r = s.floor(coordinate);
+        break;
+      case ResizeRounding::ceil:
+        r = s.ceil(coordinate);
+        break;
       }
       result = at(r);
     } else {
@@ -257,9 +265,8 @@ LogicalResult resize(Node &n, V roi, V scales, V sizes) {
         V f = n.divV(n.cast(n.fromIndices(*given), proto::Float), in);
         V best = n.reduce(f, {0}, false, larger ? 0 : INFINITY,
                           [&](Scalar &s, A a) { return larger ? s.max(a[0], a[1]) : s.min(a[0], a[1]); });
-        V out = n.elementwise({in, best}, proto::Float, [](Scalar &s, A a) {
-          return s.floor(s.add(s.mul(a[0], a[1]), s.constLike(a[0], 0.5)));
-        });
+        V out = n.elementwise({in, best}, proto::Float,
+                              [](Scalar &s, A a) { return s.floor(s.add(s.mul(a[0], a[1]), s.constLike(a[0], 0.5))); });
         FailureOr<Dims> d = n.toIndices(n.cast(out, proto::Int64));
         if (failed(d))
           return failure();
@@ -337,7 +344,8 @@ LogicalResult resize(Node &n, V roi, V scales, V sizes) {
       continue;
     if (!scale)
       scale = arith::ConstantOp::create(n.b, n.b.getF32FloatAttr(factors[axis]));
-    r = resizeAxis(n, r, axis, dims[axis], scale, crops ? region[i] : Value(), crops ? region[count + i] : Value(), set);
+    r = resizeAxis(n, r, axis, dims[axis], scale, crops ? region[i] : Value(), crops ? region[count + i] : Value(),
+                   set);
   }
   if (r->dtype != n.in(0)->dtype && !isFloatDType(n.in(0)->dtype))
     r = n.elementwise({r}, r->dtype, [](Scalar &s, A a) { return s.roundEven(a[0]); });

@@ -164,8 +164,7 @@ Value Scalar::cast(Value x, bool fromUnsigned, Type to, bool toUnsigned, bool sa
     APInt minInt = toUnsigned ? APInt::getZero(width) : APInt::getSignedMinValue(width);
     unsigned workWidth = work.getIntOrFloatBitWidth();
     auto bound = [&](const APInt &v) -> Value {
-      return arith::ConstantOp::create(
-          b, IntegerAttr::get(work, toUnsigned ? v.zext(workWidth) : v.sext(workWidth)));
+      return arith::ConstantOp::create(b, IntegerAttr::get(work, toUnsigned ? v.zext(workWidth) : v.sext(workWidth)));
     };
     Value tooHigh = ge(x, constLike(x, highest)), tooLow = op<arith::CmpFOp>(FP::OLE, x, constLike(x, lowest));
     Value nan = isNaN(x);

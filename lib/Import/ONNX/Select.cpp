@@ -45,23 +45,24 @@ LogicalResult topK(Node &n) {
     return AffineMap::get(rank + 1, 0, exprs, c);
   };
   AffineMap mine = mapWith(n.b.getAffineDimExpr(a)), others = mapWith(n.b.getAffineDimExpr(rank));
-  V order = n.generic(proto::Int64, x->dims, {{x, mine}, {x, others}},
-                      [&](Scalar &s, A v) {
-                        Value i = linalg::IndexOp::create(s.b, a), j = linalg::IndexOp::create(s.b, rank);
-                        Value before = largest ? s.gt(v[1], v[0]) : s.lt(v[1], v[0]);
-                        Value tie = s.op<arith::AndIOp>(s.eq(v[0], v[1]), s.op<arith::CmpIOp>(Scalar::IP::ult, j, i));
-                        if (Scalar::isFloat(v[0])) { // NaN counts as the largest
-                          Value n0 = s.isNaN(v[0]), n1 = s.isNaN(v[1]);
-                          Value nanFirst = largest ? s.op<arith::AndIOp>(n1, s.logicalNot(n0))
-                                                   : s.op<arith::AndIOp>(n0, s.logicalNot(n1));
-                          before = s.op<arith::OrIOp>(before, nanFirst);
-                          tie = s.op<arith::OrIOp>(tie, s.op<arith::AndIOp>(s.op<arith::AndIOp>(n0, n1),
-                                                                            s.op<arith::CmpIOp>(Scalar::IP::ult, j, i)));
-                        }
-                        Value first = s.op<arith::OrIOp>(before, tie);
-                        return s.op<arith::AddIOp>(v[2], s.op<arith::ExtUIOp>(s.b.getI64Type(), first));
-                      },
-                      1, n.b.getI64IntegerAttr(0), {x->dims[a]});
+  V order =
+      n.generic(proto::Int64, x->dims, {{x, mine}, {x, others}},
+                [&](Scalar &s, A v) {
+                  Value i = linalg::IndexOp::create(s.b, a), j = linalg::IndexOp::create(s.b, rank);
+                  Value before = largest ? s.gt(v[1], v[0]) : s.lt(v[1], v[0]);
+                  Value tie = s.op<arith::AndIOp>(s.eq(v[0], v[1]), s.op<arith::CmpIOp>(Scalar::IP::ult, j, i));
+                  if (Scalar::isFloat(v[0])) { // NaN counts as the largest
+                    Value n0 = s.isNaN(v[0]), n1 = s.isNaN(v[1]);
+                    Value nanFirst =
+                        largest ? s.op<arith::AndIOp>(n1, s.logicalNot(n0)) : s.op<arith::AndIOp>(n0, s.logicalNot(n1));
+                    before = s.op<arith::OrIOp>(before, nanFirst);
+                    tie = s.op<arith::OrIOp>(tie, s.op<arith::AndIOp>(s.op<arith::AndIOp>(n0, n1),
+                                                                      s.op<arith::CmpIOp>(Scalar::IP::ult, j, i)));
+                  }
+                  Value first = s.op<arith::OrIOp>(before, tie);
+                  return s.op<arith::AddIOp>(v[2], s.op<arith::ExtUIOp>(s.b.getI64Type(), first));
+                },
+                1, n.b.getI64IntegerAttr(0), {x->dims[a]});
   Dims dims = x->dims;
   dims[a] = k;
   V at = n.generic(proto::Int64, dims, {{order, others}},
@@ -103,7 +104,8 @@ LogicalResult oneHot(Node &n) {
   Value size = n.index((*d)[0]);
   MLIRContext *c = n.b.getContext();
   AffineMap scalar = AffineMap::get(dims.size(), 0, c);
-  return n.out(n.generic(values->dtype, dims, {{which, AffineMap::get(dims.size(), 0, exprs, c)}, {on, scalar}, {off, scalar}},
+  return n.out(n.generic(values->dtype, dims,
+                         {{which, AffineMap::get(dims.size(), 0, exprs, c)}, {on, scalar}, {off, scalar}},
                          [&](Scalar &s, A a) {
                            Value i = s.op<arith::IndexCastOp>(s.b.getIndexType(), a[0]);
                            Value negative = s.op<arith::CmpIOp>(Scalar::IP::slt, i, s.intConst(s.b.getIndexType(), 0));
@@ -115,8 +117,8 @@ LogicalResult oneHot(Node &n) {
 
 /// Indices of the true elements of a flat boolean tensor.
 V whereTrue(Node &n, const V &flags) {
-  V ones = n.elementwise({flags}, proto::Int64,
-                         [](Scalar &s, A a) { return s.op<arith::ExtUIOp>(s.b.getI64Type(), a[0]); });
+  V ones =
+      n.elementwise({flags}, proto::Int64, [](Scalar &s, A a) { return s.op<arith::ExtUIOp>(s.b.getI64Type(), a[0]); });
   V total = n.sum(ones, {0}, false);
   FailureOr<Dims> count = n.toIndices(total);
   OpFoldResult found = (*count)[0];

@@ -53,8 +53,8 @@ static LogicalResult reshape(Node &n) {
     if (!v || llvm::any_of(x->dims, [&](OpFoldResult d) { return n.same(d, target[i]); }))
       continue;
     Operation *def = v.getDefiningOp();
-    if (def && isa<tensor::DimOp, arith::AddIOp, arith::MulIOp, arith::MaxSIOp, arith::FloorDivSIOp,
-                   arith::CeilDivSIOp>(def))
+    if (def &&
+        isa<tensor::DimOp, arith::AddIOp, arith::MulIOp, arith::MaxSIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(def))
       continue;
     uncertain = true;
     using P = arith::CmpIPredicate;
@@ -229,8 +229,8 @@ static LogicalResult range(Node &n) {
     for (int64_t i = 0; i < *c; ++i)
       elements.push_back(n.constant(n.type(proto::Int64), i));
     V i = n.cast(n.known(proto::Int64, {*c}, elements), dtype);
-    return n.out(n.elementwise({i, delta, start}, dtype,
-                               [](Scalar &sc, A a) { return sc.add(a[2], sc.mul(a[0], a[1])); }));
+    return n.out(
+        n.elementwise({i, delta, start}, dtype, [](Scalar &sc, A a) { return sc.add(a[2], sc.mul(a[0], a[1])); }));
   }
   AffineMap scalarMap = AffineMap::get(1, 0, n.b.getContext());
   return n.out(n.generic(dtype, {count}, {{start, scalarMap}, {delta, scalarMap}}, [](Scalar &sc, A a) {
@@ -256,9 +256,7 @@ static FailureOr<Dims> squeezed(Node &n, const V &x, ArrayRef<int64_t> axes) {
 void tenon::onnx::registerShape(Registry &reg) {
   reg.on("Reshape", 1, reshape);
   reg.on("Shape", 1, shape);
-  reg.on("Size", 1, [](Node &n) {
-    return n.out(n.reshape(n.fromIndices({n.product(n.in(0)->dims)}), {}));
-  });
+  reg.on("Size", 1, [](Node &n) { return n.out(n.reshape(n.fromIndices({n.product(n.in(0)->dims)}), {})); });
   reg.on("Constant", 1, constant);
   reg.on("ConstantOfShape", 9, constantOfShape);
   reg.on("Range", 11, range);
