@@ -22,8 +22,8 @@ struct ImportOptions {
   std::map<std::string, std::vector<int64_t>> shapes;
 };
 
-/// Bytes that the module's weights name as archive "mem:<key>": initializers that have no contiguous bytes in the file,
-/// and the whole model (key "model") when it was given as bytes and has large initializers.
+/// Bytes that the module's weights name as archive "mem:<symbol>": initializers that have no contiguous bytes in the
+/// file, and every large initializer of a model that was given as bytes.
 struct WeightBlobs {
   std::map<std::string, std::vector<char>> blobs;
 };
