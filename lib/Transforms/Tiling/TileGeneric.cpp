@@ -640,7 +640,7 @@ void Tiler::cloneExtract(OpBuilder &builder, tensor::ExtractSliceOp op) {
     if (!tile)
       return;
     AffineExpr a = builder.getAffineDimExpr(0), b = builder.getAffineDimExpr(1), s = builder.getAffineSymbolExpr(0);
-    if (free) {
+    if (free || !find(classes.of(op.getSource(), dim))) { // the source is whole along this dim
       OpFoldResult moved = affine::makeComposedFoldedAffineApply(builder, loc, AffineMap::get(2, 1, a + b * s),
                                                                  {offsets[dim], tile->offset, strides[dim]});
       offsets[dim] = moved;
