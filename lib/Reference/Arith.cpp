@@ -46,7 +46,8 @@ template <typename Fn> static SmallVector<ScalarFn> onFloats(Type type, Fn fn) {
 /// A function on signed integers (of 128 bits, so that nothing overflows), wrapped to the op's type.
 template <typename Fn> static SmallVector<ScalarFn> onInts(Type type, Fn fn) {
   return {[type, fn](const Scalar *x, const char *&) {
-    return makeInt(wrapInt(type, static_cast<int64_t>(fn(static_cast<__int128>(x[0].i), static_cast<__int128>(x[1].i)))));
+    return makeInt(
+        wrapInt(type, static_cast<int64_t>(fn(static_cast<__int128>(x[0].i), static_cast<__int128>(x[1].i)))));
   }};
 }
 template <typename Fn> static SmallVector<ScalarFn> onUnsigned(Type type, Fn fn) {
@@ -80,16 +81,26 @@ static double minimum(double a, double b) {
 static bool compare(arith::CmpIPredicate predicate, int64_t a, int64_t b, uint64_t ua, uint64_t ub) {
   using P = arith::CmpIPredicate;
   switch (predicate) {
-  case P::eq: return a == b;
-  case P::ne: return a != b;
-  case P::slt: return a < b;
-  case P::sle: return a <= b;
-  case P::sgt: return a > b;
-  case P::sge: return a >= b;
-  case P::ult: return ua < ub;
-  case P::ule: return ua <= ub;
-  case P::ugt: return ua > ub;
-  case P::uge: return ua >= ub;
+  case P::eq:
+    return a == b;
+  case P::ne:
+    return a != b;
+  case P::slt:
+    return a < b;
+  case P::sle:
+    return a <= b;
+  case P::sgt:
+    return a > b;
+  case P::sge:
+    return a >= b;
+  case P::ult:
+    return ua < ub;
+  case P::ule:
+    return ua <= ub;
+  case P::ugt:
+    return ua > ub;
+  case P::uge:
+    return ua >= ub;
   }
   return false;
 }
@@ -98,22 +109,38 @@ static bool compare(arith::CmpFPredicate predicate, double a, double b) {
   using P = arith::CmpFPredicate;
   bool unordered = std::isnan(a) || std::isnan(b);
   switch (predicate) {
-  case P::AlwaysFalse: return false;
-  case P::AlwaysTrue: return true;
-  case P::ORD: return !unordered;
-  case P::UNO: return unordered;
-  case P::OEQ: return a == b;
-  case P::ONE: return !unordered && a != b;
-  case P::OLT: return a < b;
-  case P::OLE: return a <= b;
-  case P::OGT: return a > b;
-  case P::OGE: return a >= b;
-  case P::UEQ: return unordered || a == b;
-  case P::UNE: return unordered || a != b;
-  case P::ULT: return unordered || a < b;
-  case P::ULE: return unordered || a <= b;
-  case P::UGT: return unordered || a > b;
-  case P::UGE: return unordered || a >= b;
+  case P::AlwaysFalse:
+    return false;
+  case P::AlwaysTrue:
+    return true;
+  case P::ORD:
+    return !unordered;
+  case P::UNO:
+    return unordered;
+  case P::OEQ:
+    return a == b;
+  case P::ONE:
+    return !unordered && a != b;
+  case P::OLT:
+    return a < b;
+  case P::OLE:
+    return a <= b;
+  case P::OGT:
+    return a > b;
+  case P::OGE:
+    return a >= b;
+  case P::UEQ:
+    return unordered || a == b;
+  case P::UNE:
+    return unordered || a != b;
+  case P::ULT:
+    return unordered || a < b;
+  case P::ULE:
+    return unordered || a <= b;
+  case P::UGT:
+    return unordered || a > b;
+  case P::UGE:
+    return unordered || a >= b;
   }
   return false;
 }
@@ -141,7 +168,8 @@ static int64_t toInteger(Type type, double value, bool isUnsigned) {
 SmallVector<ScalarFn> tenon::reference::getArithFns(Operation *op) {
   if (op->getNumResults() == 0 || op->getNumOperands() == 0)
     return {};
-  Type type = getElementTypeOrSelf(op->getResult(0).getType()), from = getElementTypeOrSelf(op->getOperand(0).getType());
+  Type type = getElementTypeOrSelf(op->getResult(0).getType()),
+       from = getElementTypeOrSelf(op->getOperand(0).getType());
   if (!isSupportedElement(type) || !isSupportedElement(from))
     return {};
   using Wide = __int128;
@@ -169,8 +197,10 @@ SmallVector<ScalarFn> tenon::reference::getArithFns(Operation *op) {
       .Case<arith::AndIOp, index::AndOp>([&](auto) { return onInts(type, [](Wide a, Wide b) { return a & b; }); })
       .Case<arith::OrIOp, index::OrOp>([&](auto) { return onInts(type, [](Wide a, Wide b) { return a | b; }); })
       .Case<arith::XOrIOp, index::XOrOp>([&](auto) { return onInts(type, [](Wide a, Wide b) { return a ^ b; }); })
-      .Case<arith::MaxSIOp, index::MaxSOp>([&](auto) { return onInts(type, [](Wide a, Wide b) { return a > b ? a : b; }); })
-      .Case<arith::MinSIOp, index::MinSOp>([&](auto) { return onInts(type, [](Wide a, Wide b) { return a < b ? a : b; }); })
+      .Case<arith::MaxSIOp, index::MaxSOp>(
+          [&](auto) { return onInts(type, [](Wide a, Wide b) { return a > b ? a : b; }); })
+      .Case<arith::MinSIOp, index::MinSOp>(
+          [&](auto) { return onInts(type, [](Wide a, Wide b) { return a < b ? a : b; }); })
       .Case<arith::DivSIOp, index::DivSOp>(
           [&](auto) { return checked(onInts(type, [](Wide a, Wide b) { return b ? a / b : b; })); })
       .Case<arith::RemSIOp, index::RemSOp>(
@@ -191,12 +221,10 @@ SmallVector<ScalarFn> tenon::reference::getArithFns(Operation *op) {
           [&](auto) { return checked(onUnsigned(type, [](uint64_t a, uint64_t b) { return a % b; })); })
       .Case<arith::CeilDivUIOp, index::CeilDivUOp>(
           [&](auto) { return checked(onUnsigned(type, [](uint64_t a, uint64_t b) { return a / b + (a % b != 0); })); })
-      .Case<arith::ShLIOp, index::ShlOp>([&](auto) {
-        return onUnsigned(type, [bits](uint64_t a, uint64_t b) { return b < bits ? a << b : 0; });
-      })
-      .Case<arith::ShRUIOp, index::ShrUOp>([&](auto) {
-        return onUnsigned(type, [bits](uint64_t a, uint64_t b) { return b < bits ? a >> b : 0; });
-      })
+      .Case<arith::ShLIOp, index::ShlOp>(
+          [&](auto) { return onUnsigned(type, [bits](uint64_t a, uint64_t b) { return b < bits ? a << b : 0; }); })
+      .Case<arith::ShRUIOp, index::ShrUOp>(
+          [&](auto) { return onUnsigned(type, [bits](uint64_t a, uint64_t b) { return b < bits ? a >> b : 0; }); })
       .Case<arith::ShRSIOp, index::ShrSOp>([&](auto) {
         return Fns{[type, bits](const Scalar *x, const char *&) {
           return makeInt(x[0].i >> std::min<uint64_t>(asUnsigned(type, x[1].i), bits - 1));
@@ -252,9 +280,8 @@ SmallVector<ScalarFn> tenon::reference::getArithFns(Operation *op) {
           return *Tensor::fromBytes(type, {}, source.toBytes()).data();
         }};
       })
-      .Case<arith::SelectOp>([&](auto) {
-        return Fns{[](const Scalar *x, const char *&) { return x[0].i ? x[1] : x[2]; }};
-      })
+      .Case<arith::SelectOp>(
+          [&](auto) { return Fns{[](const Scalar *x, const char *&) { return x[0].i ? x[1] : x[2]; }}; })
       .Case<arith::CmpIOp>([&](arith::CmpIOp cmp) {
         return Fns{[predicate = cmp.getPredicate(), from](const Scalar *x, const char *&) {
           bool is = compare(predicate, x[0].i, x[1].i, asUnsigned(from, x[0].i), asUnsigned(from, x[1].i));

@@ -133,7 +133,8 @@ static LogicalResult runBranch(Interpreter &in, Operation *op, Region &region) {
 }
 
 static LogicalResult runFor(Interpreter &in, scf::ForOp op) {
-  int64_t lower = in.integer(op.getLowerBound()), upper = in.integer(op.getUpperBound()), step = in.integer(op.getStep());
+  int64_t lower = in.integer(op.getLowerBound()), upper = in.integer(op.getUpperBound()),
+          step = in.integer(op.getStep());
   if (step <= 0)
     return op.emitError() << "expected a positive step, but got " << step;
   SmallVector<Datum> carried = getAll(in, op.getInitArgs());

@@ -100,9 +100,9 @@ public:
 private:
   struct Step {
     mlir::Operation *op;
-    ScalarFn fn;           // a scalar function ..
-    const Tensor *tensor;  // .. or tensor.extract ..
-    int64_t dim = -1;      // .. or linalg.index
+    ScalarFn fn;          // a scalar function ..
+    const Tensor *tensor; // .. or tensor.extract ..
+    int64_t dim = -1;     // .. or linalg.index
     llvm::SmallVector<unsigned> operands;
     unsigned result;
   };

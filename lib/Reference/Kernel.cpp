@@ -34,7 +34,8 @@ static LogicalResult checkConv(ConvOp op, const Tensor &input, const Tensor &fil
   if (channels != wanted)
     return op.emitError() << "expected the input's channels to be " << wanted << ", but got " << channels;
   if (outer % groups)
-    return op.emitError() << "expected groups to divide the filter's outer size, but got " << groups << " and " << outer;
+    return op.emitError() << "expected groups to divide the filter's outer size, but got " << groups << " and "
+                          << outer;
   if (bias && bias->shape()[0] != results)
     return op.emitError() << "expected the bias to have " << results << " elements, but got " << bias->shape()[0];
   if (op.getPerSample() && filter.shape()[0] != input.shape()[0])
@@ -131,7 +132,8 @@ Interpreter::Handled Interpreter::runTenon(Operation *op) {
         std::optional<Numbers> biasNumbers;
         if (bias)
           biasNumbers = toNumbers(*bias);
-        Numbers result = tenon::reference::evaluate(conv, toNumbers(input), toNumbers(filter), biasNumbers ? &*biasNumbers : nullptr);
+        Numbers result = tenon::reference::evaluate(conv, toNumbers(input), toNumbers(filter),
+                                                    biasNumbers ? &*biasNumbers : nullptr);
         set(conv.getResult(), fromNumbers(element(conv.getResult()), result));
         return success();
       })

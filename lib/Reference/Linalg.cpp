@@ -177,7 +177,8 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
           if (isFloat)
             sum.f = roundFloat(type, sum.f + roundFloat(type, a.f * b.f));
           else
-            sum.i = wrapInt(type, static_cast<uint64_t>(sum.i) + static_cast<uint64_t>(a.i) * static_cast<uint64_t>(b.i));
+            sum.i =
+                wrapInt(type, static_cast<uint64_t>(sum.i) + static_cast<uint64_t>(a.i) * static_cast<uint64_t>(b.i));
           return success();
         });
         arguments.assign(1, sum);

@@ -48,8 +48,8 @@ static LogicalResult forEachInSlice(Operation *op, ArrayRef<int64_t> shape, Arra
                                     llvm::function_ref<void(int64_t)> visit) {
   for (auto [size, offset, count, stride] : llvm::zip(shape, offsets, sizes, strides)) {
     int64_t reach, last;
-    bool overflow = llvm::MulOverflow(std::max<int64_t>(count - 1, 0), stride, reach) ||
-                    llvm::AddOverflow(offset, reach, last);
+    bool overflow =
+        llvm::MulOverflow(std::max<int64_t>(count - 1, 0), stride, reach) || llvm::AddOverflow(offset, reach, last);
     if (overflow || count < 0 || offset < 0 || offset > size || (count && (last < 0 || last >= size || offset >= size)))
       return op->emitError() << "slice out of bounds: offset " << offset << ", size " << count << ", stride " << stride
                              << " of " << size;
@@ -87,8 +87,8 @@ static LogicalResult reshapeTo(Interpreter &in, Operation *op, Value source, Arr
 }
 
 /// A tensor whose elements a region computes from their index.
-static LogicalResult generate(Interpreter &in, Operation *op, Block &body, Tensor &result,
-                              ArrayRef<int64_t> low, ArrayRef<int64_t> hole) {
+static LogicalResult generate(Interpreter &in, Operation *op, Block &body, Tensor &result, ArrayRef<int64_t> low,
+                              ArrayRef<int64_t> hole) {
   CompiledRegion region(in, body);
   Scalar *out = result.mutableData();
   SmallVector<Scalar> results, arguments;

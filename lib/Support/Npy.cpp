@@ -14,9 +14,9 @@ struct Code {
 };
 } // namespace
 
-static constexpr Code codes[] = {{"bool", "b1", 1},    {"int8", "i1", 1},    {"uint8", "u1", 1},   {"int16", "i2", 2},
-                                 {"uint16", "u2", 2},  {"int32", "i4", 4},   {"uint32", "u4", 4},  {"int64", "i8", 8},
-                                 {"uint64", "u8", 8},  {"float16", "f2", 2}, {"float32", "f4", 4}, {"float64", "f8", 8}};
+static constexpr Code codes[] = {{"bool", "b1", 1},   {"int8", "i1", 1},    {"uint8", "u1", 1},   {"int16", "i2", 2},
+                                 {"uint16", "u2", 2}, {"int32", "i4", 4},   {"uint32", "u4", 4},  {"int64", "i8", 8},
+                                 {"uint64", "u8", 8}, {"float16", "f2", 2}, {"float32", "f4", 4}, {"float64", "f8", 8}};
 
 /// The text after `key` in the header's dictionary.
 static bool find(const std::string &header, const char *key, size_t &at) {
@@ -112,14 +112,23 @@ bool tenon::writeNpy(const std::string &path, const NpyArray &array, std::string
     return false;
   }
   bool narrow = code[1] == '1';
-  std::string header = std::string("{'descr': '") + (narrow ? "|" : "<") + code + "', 'fortran_order': False, 'shape': (";
+  std::string header =
+      std::string("{'descr': '") + (narrow ? "|" : "<") + code + "', 'fortran_order': False, 'shape': (";
   for (int64_t size : array.shape)
     header += std::to_string(size) + ",";
   header += "), }";
   header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
   header += '\n';
   std::ofstream file(path, std::ios::binary);
-  const char start[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(header.size() & 255),
+  const char start[] = {'\x93',
+                        'N',
+                        'U',
+                        'M',
+                        'P',
+                        'Y',
+                        1,
+                        0,
+                        static_cast<char>(header.size() & 255),
                         static_cast<char>(header.size() >> 8)};
   file.write(start, sizeof(start));
   file.write(header.data(), header.size());

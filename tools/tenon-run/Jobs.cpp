@@ -15,11 +15,13 @@ using namespace mlir;
 using namespace tenon;
 using reference::Tensor;
 
+static unsigned getBits(Type element) { return element.isIndex() ? 64 : element.getIntOrFloatBitWidth(); }
+
 /// NumPy's name of a port's elements; types that NumPy lacks travel as their bits.
 static std::string getNpyType(Type element, StringRef portType) {
   if (element.isInteger(1))
     return "bool";
-  unsigned bits = element.isIndex() ? 64 : std::max(8u, element.getIntOrFloatBitWidth());
+  unsigned bits = std::max(8u, getBits(element));
   if (element.isF16() || element.isF32() || element.isF64())
     return "float" + std::to_string(bits);
   if (isa<FloatType>(element))
@@ -45,17 +47,20 @@ static std::string readInput(const std::string &path, RankedTensorType type, Str
   if (!readNpy(path, array, error))
     return error;
   std::string wanted = getNpyType(type.getElementType(), portType);
-  bool sameBits = array.dtype.substr(array.dtype.find_first_of("0123456789") == std::string::npos
-                                         ? array.dtype.size() : array.dtype.find_first_of("0123456789")) ==
-                  wanted.substr(std::min(wanted.size(), wanted.find_first_of("0123456789")));
+  auto bitsOf = [](StringRef name) { return name.drop_while([](char c) { return !llvm::isDigit(c); }); };
   bool bothInts = array.dtype.find("int") != std::string::npos && wanted.find("int") != std::string::npos;
-  if (array.dtype != wanted && !(bothInts && sameBits))
+  if (array.dtype != wanted && !(bothInts && bitsOf(array.dtype) == bitsOf(wanted)))
     return "'" + path + "': expected elements of type " + wanted + ", but got " + array.dtype;
-  if (!type.getElementType().isInteger(1) && !type.getElementType().isIndex() &&
-      type.getElementType().getIntOrFloatBitWidth() < 8)
-    return "'" + path + "': elements narrower than a byte cannot be given as files";
   if (!reference::countElements(array.shape))
     return "'" + path + "': too many elements";
+  unsigned bits = getBits(type.getElementType());
+  if (bits < 8 && bits > 1) { // a byte each in a file, packed in memory
+    unsigned perByte = 8 / bits;
+    std::vector<char> packed(llvm::divideCeil(array.bytes.size(), perByte), 0);
+    for (size_t i = 0; i < array.bytes.size(); ++i)
+      packed[i / perByte] |= (array.bytes[i] & ((1 << bits) - 1)) << (i % perByte * bits);
+    array.bytes = std::move(packed);
+  }
   tensor = Tensor::fromBytes(type.getElementType(), array.shape, array.bytes);
   return "";
 }
@@ -94,13 +99,17 @@ static void print(StringRef name, const Tensor &tensor) {
 
 static std::string writeOutput(const std::string &prefix, std::string name, StringRef portType, const Tensor &tensor) {
   std::replace(name.begin(), name.end(), '/', '_');
-  Tensor whole = tensor;
-  Type element = tensor.element();
-  if (!element.isInteger(1) && element.isInteger() && element.getIntOrFloatBitWidth() < 8) { // a byte each in a file
-    whole = Tensor(IntegerType::get(element.getContext(), 8), tensor.shape());
-    std::copy_n(tensor.data(), tensor.count(), whole.mutableData());
+  NpyArray array{
+      getNpyType(tensor.element(), portType), {tensor.shape().begin(), tensor.shape().end()}, tensor.toBytes()};
+  if (unsigned bits = getBits(tensor.element()); bits < 8 && bits > 1) { // a byte each in a file, integers as values
+    std::vector<char> packed = std::move(array.bytes);
+    array.bytes.clear();
+    for (int64_t i = 0; i < tensor.count(); ++i) {
+      int value = static_cast<unsigned char>(packed[i * bits / 8]) >> (i * bits % 8) & ((1 << bits) - 1);
+      bool isSigned = StringRef(array.dtype).starts_with("int");
+      array.bytes.push_back(isSigned ? llvm::SignExtend32(value, bits) : value);
+    }
   }
-  NpyArray array{getNpyType(element, portType), {tensor.shape().begin(), tensor.shape().end()}, whole.toBytes()};
   std::string error;
   writeNpy(prefix + name + ".npy", array, error);
   return error;

@@ -24,9 +24,10 @@ static cl::opt<unsigned> seed("seed", cl::init(0), cl::cat(category), cl::desc("
 static cl::opt<int64_t> openSize("open-size", cl::init(2), cl::cat(category),
                                  cl::desc("the size of drawn inputs along dims that the model leaves open"));
 static cl::opt<bool> trace("trace", cl::cat(category), cl::desc("print what each dispatched kernel gives"));
-static cl::opt<std::string> jobs("jobs", cl::value_desc("FILE"), cl::cat(category),
-                                 cl::desc("run many jobs: a line of JSON each, {\"model\": .., \"inputs\": {name: file}, "
-                                          "\"prefix\": ..}; prints a line of JSON per job"));
+static cl::opt<std::string>
+    jobs("jobs", cl::value_desc("FILE"), cl::cat(category),
+         cl::desc("run many jobs: a line of JSON each, {\"model\": .., \"inputs\": {name: file}, "
+                  "\"prefix\": ..}; prints a line of JSON per job"));
 
 /// Runs the jobs of a file; a job that fails does not end the others.
 static int runJobs() {
@@ -66,8 +67,9 @@ static int runJobs() {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "Runs a model on the reference evaluator: slow, and right by reading.\n\n"
-                                          "Exit status: 0 if it ran, 1 if not, 2 for a usage error.\n");
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Runs a model on the reference evaluator: slow, and right by reading.\n\n"
+                              "Exit status: 0 if it ran, 1 if not, 2 for a usage error.\n");
   if (!reference) {
     llvm::errs() << "tenon-run: give --reference; compiled models run by `tenon run`\n";
     return 2;
