@@ -5,6 +5,9 @@
 #include "llvm/ADT/APInt.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <cmath>
+#include <cstring>
+
 using namespace mlir;
 using namespace tenon::reference;
 using llvm::APFloat;
@@ -14,9 +17,12 @@ double tenon::reference::roundFloat(Type type, double value) {
     return value;
   if (type.isF32())
     return static_cast<float>(value);
+  const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();
+  if (std::isnan(value) && !APFloat::semanticsHasNaN(semantics))
+    return 0; // as a float becomes an integer
   APFloat number(value);
   bool inexact;
-  number.convert(cast<FloatType>(type).getFloatSemantics(), APFloat::rmNearestTiesToEven, &inexact);
+  number.convert(semantics, APFloat::rmNearestTiesToEven, &inexact);
   number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
   return number.convertToDouble();
 }
