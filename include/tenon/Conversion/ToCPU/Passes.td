@@ -67,7 +67,7 @@ def PlanMemory : Pass<"tenon-plan-memory", "::mlir::ModuleOp"> {
     %0 = call @tenon.output(%c0) ...
     ```
   }];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
 def HostABI : Pass<"tenon-host-abi", "::mlir::ModuleOp"> {
