@@ -85,7 +85,7 @@ typedef struct tenon_rt_api {
 
 /* What a model's shared object exports:
  *   void tenon_model_bind(const tenon_rt_api *);             keeps the pointer; called once, first
- *   const char tenon_model_manifest[];                       JSON, NUL-terminated: see docs/rationale/abi.md
+ *   const char tenon_model_manifest[];                       JSON, NUL-terminated: see docs/rationale/kernel-abi.md
  *   int32_t tenon_model_init(tenon_call *, void *const *);   computes constants (packed weights); absent if there are
  * none int32_t tenon_model_run(tenon_call *, void *const *);    args: the inputs in order
  */

@@ -159,7 +159,7 @@ json compileOrFind(const json &request, tenon_progress_fn progress, void *user) 
     std::vector<std::string> outside = reply.value("outside", std::vector<std::string>());
     if (std::optional<cache::ModelEntry> entry = cache::commitModel(*root, key, directory, outside))
       reply["output"] = entry->sharedObject;
-    cache::evict(*root);
+    cache::evict(*root, key);
   }
   return reply;
 }
@@ -169,10 +169,15 @@ json compileOrFind(const json &request, tenon_progress_fn progress, void *user) 
 extern "C" int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json,
                                  char **error) {
   return guarded(error, [&] {
-    json request = json::parse(request_json, nullptr, false);
+    json request = json::parse(request_json ? request_json : "", nullptr, false);
     if (!request.is_object())
       throw runtime::Error(TENON_EINVAL, "the request is no JSON object");
-    json reply = compileOrFind(request, progress, user);
+    json reply;
+    try {
+      reply = compileOrFind(request, progress, user);
+    } catch (const json::type_error &problem) {
+      throw runtime::Error(TENON_EINVAL, std::string("a part of the request has a wrong type: ") + problem.what());
+    }
     if (reply_json)
       *reply_json = copy(reply.dump());
   });

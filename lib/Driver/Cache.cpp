@@ -4,6 +4,9 @@
 #define XXH_INLINE_ALL
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -18,13 +21,14 @@ namespace fs = std::filesystem;
 
 namespace tenon::cache {
 
-std::string hashBytes(std::string_view bytes) {
-  XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+static std::string format(XXH128_hash_t hash) {
   char text[33];
   std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
                 static_cast<unsigned long long>(hash.low64));
   return text;
 }
+
+std::string hashBytes(std::string_view bytes) { return format(XXH3_128bits(bytes.data(), bytes.size())); }
 
 KeyBuilder &KeyBuilder::add(std::string_view name, std::string_view value) {
   // Lengths keep parts apart: ("a", "bc") is not ("ab", "c").
@@ -49,16 +53,23 @@ std::optional<std::string> openDirectory(std::string &warning) {
   }
   std::error_code code;
   for (const char *part : {"", "/models", "/kernels"}) {
-    fs::create_directories(root + part, code);
+    bool made = fs::create_directories(root + part, code);
     if (code) {
       warning = "no cache: cannot make '" + root + part + "': " + code.message();
       return std::nullopt;
     }
-    chmod((root + part).c_str(), 0700);
+    if (made)
+      chmod((root + part).c_str(), 0700);
+    struct stat status;
+    if (stat((root + part).c_str(), &status) != 0 || status.st_uid != geteuid() ||
+        (status.st_mode & (S_IWGRP | S_IWOTH))) {
+      warning = "no cache: '" + root + part + "' belongs to another user, or others may write to it";
+      return std::nullopt;
+    }
   }
-  struct stat status;
-  if (stat(root.c_str(), &status) != 0 || status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH))) {
-    warning = "no cache: '" + root + "' belongs to another user, or others may write to it";
+  fs::space_info space = fs::space(root, code);
+  if (!code && space.available < (16u << 20)) {
+    warning = "no cache: the disk of '" + root + "' is full";
     return std::nullopt;
   }
   return root;
@@ -86,6 +97,26 @@ std::optional<std::string> readChecked(const std::string &path) {
   return bytes;
 }
 
+/// The hash of a file's bytes, or "" when it cannot be read. Blobs are large: they are hashed in pieces.
+static std::string hashFile(const std::string &path) {
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return "";
+  std::vector<char> piece(1 << 20);
+  XXH3_state_t state;
+  XXH3_128bits_reset(&state);
+  ssize_t count;
+  while ((count = read(file, piece.data(), piece.size())) != 0) {
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      break;
+    XXH3_128bits_update(&state, piece.data(), count);
+  }
+  close(file);
+  return count == 0 ? format(XXH3_128bits_digest(&state)) : "";
+}
+
 static bool writeAll(const std::string &path, std::initializer_list<std::string_view> parts) {
   int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0)
@@ -106,7 +137,23 @@ static bool writeAll(const std::string &path, std::initializer_list<std::string_
 
 static std::string temporaryName(const std::string &base) {
   static std::atomic<int> counter{0};
-  return base + ".tmp." + std::to_string(getpid()) + "." + std::to_string(counter++);
+  // The time keeps names apart where process ids repeat: containers that share a cache.
+  auto now = std::chrono::system_clock::now().time_since_epoch().count();
+  return base + ".tmp." + std::to_string(getpid()) + "." + std::to_string(now) + "." + std::to_string(counter++);
+}
+
+/// Whether `path` is being written, or was when its writer ended.
+static bool isTemporary(const fs::path &path) { return path.filename().string().find(".tmp.") != std::string::npos; }
+
+/// Whether the writer of a temporary file is gone. Another container's ids mean nothing here: give it an hour.
+static bool isAbandoned(const fs::path &path) {
+  std::error_code code;
+  auto age = fs::file_time_type::clock::now() - fs::last_write_time(path, code);
+  if (code || age < std::chrono::hours(1))
+    return false;
+  std::string name = path.filename().string();
+  pid_t writer = std::atoi(name.c_str() + name.find(".tmp.") + 5);
+  return age > std::chrono::hours(24) || (kill(writer, 0) != 0 && errno == ESRCH);
 }
 
 bool writeChecked(const std::string &path, std::string_view bytes) {
@@ -144,8 +191,7 @@ std::optional<ModelEntry> findModel(const std::string &root, const std::string &
     }
     if (line.size() < 34)
       return std::nullopt;
-    std::optional<std::string> bytes = readAll(directory + "/" + line.substr(33));
-    if (!bytes || hashBytes(*bytes) != line.substr(0, 32))
+    if (hashFile(directory + "/" + line.substr(33)) != line.substr(0, 32))
       return std::nullopt;
   }
   return ModelEntry{directory + "/model.so"};
@@ -163,10 +209,10 @@ std::optional<ModelEntry> commitModel(const std::string &root, const std::string
   std::string record;
   std::error_code code;
   for (const fs::directory_entry &file : fs::directory_iterator(directory, code)) {
-    std::optional<std::string> bytes = readAll(file.path());
-    if (!bytes)
+    std::string hash = hashFile(file.path());
+    if (hash.empty())
       return std::nullopt;
-    record += hashBytes(*bytes) + " " + file.path().filename().string() + "\n";
+    record += hash + " " + file.path().filename().string() + "\n";
   }
   for (const std::string &path : outside)
     record += "@" + stamp(path) + "\t" + path + "\n";
@@ -187,7 +233,7 @@ std::optional<ModelEntry> commitModel(const std::string &root, const std::string
   return std::nullopt;
 }
 
-void evict(const std::string &root) {
+void evict(const std::string &root, const std::string &keep) {
   int64_t limit = int64_t(4) << 30;
   if (const char *text = std::getenv("TENON_CACHE_LIMIT"); text && *text)
     limit = std::strtoll(text, nullptr, 10);
@@ -197,10 +243,16 @@ void evict(const std::string &root) {
     int64_t bytes;
   };
   std::vector<Item> items;
+  std::vector<fs::path> abandoned;
   int64_t total = 0;
   std::error_code code;
   for (const char *part : {"/models", "/kernels"})
     for (const fs::directory_entry &entry : fs::directory_iterator(root + part, code)) {
+      if (isTemporary(entry.path())) { // another process may be writing it
+        if (isAbandoned(entry.path()))
+          abandoned.push_back(entry.path());
+        continue;
+      }
       Item item{entry.last_write_time(code), entry.path(), 0};
       if (entry.is_directory(code)) {
         item.used = fs::last_write_time(entry.path() / "entry", code);
@@ -212,12 +264,16 @@ void evict(const std::string &root) {
       total += item.bytes;
       items.push_back(std::move(item));
     }
+  for (const fs::path &path : abandoned)
+    fs::remove_all(path, code);
   if (total <= limit)
     return;
   std::sort(items.begin(), items.end(), [](const Item &a, const Item &b) { return a.used < b.used; });
   for (const Item &item : items) {
     if (total <= limit)
       break;
+    if (!keep.empty() && item.path.filename() == keep)
+      continue;
     fs::remove_all(item.path, code);
     total -= item.bytes;
   }

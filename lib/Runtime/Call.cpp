@@ -1,14 +1,15 @@
 //===- Call.cpp - the functions that generated code calls ----------------------------------===//
 #include "Call.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 tenon_call::~tenon_call() {
   reset();
-  std::free(arena.data);
   for (Memory &memory : scratch)
-    std::free(memory.data);
+    model.release(memory.data);
+  model.release(arena.data);
 }
 
 void tenon_call::reset() {
@@ -39,13 +40,14 @@ void *allocateAligned(size_t bytes) {
 namespace {
 
 /// Makes `memory` at least `bytes` long; false when there is none.
-bool grow(tenon_call::Memory &memory, int64_t bytes) {
+bool grow(tenon::runtime::Model &model, tenon_call::Memory &memory, int64_t bytes) {
   if (bytes < 0)
     return false;
   if (memory.data && static_cast<size_t>(bytes) <= memory.bytes)
     return true;
-  std::free(memory.data);
-  memory = {allocateAligned(bytes), static_cast<size_t>(bytes)};
+  model.release(memory.data);
+  memory = {nullptr, 0};
+  memory = {model.allocate(std::max<size_t>(bytes, 1)), static_cast<size_t>(bytes)};
   return memory.data != nullptr;
 }
 
@@ -65,7 +67,7 @@ int32_t parallelFor(tenon_call *call, tenon_range_fn fn, void *const *args, int6
     return TENON_OK;
   if (scratchBytes != 0)
     for (tenon_call::Memory &memory : call->scratch)
-      if (!grow(memory, scratchBytes))
+      if (!grow(call->model, memory, scratchBytes))
         return call->fail(TENON_ENOMEM,
                           "out of memory: a kernel needs " + std::to_string(scratchBytes) + " bytes of scratch");
   Region region{call, fn, args};
@@ -85,7 +87,7 @@ int32_t dispatch(tenon_call *call, int64_t kernel, tenon_kernel_fn fn, void *con
 }
 
 void *arena(tenon_call *call, int64_t bytes) {
-  if (grow(call->arena, bytes))
+  if (grow(call->model, call->arena, bytes))
     return call->arena.data;
   call->fail(TENON_ENOMEM,
              "out of memory: the model needs " + std::to_string(bytes) + " bytes for its intermediate results");

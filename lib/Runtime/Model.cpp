@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sys/mman.h>
@@ -37,18 +39,70 @@ static std::string formatShape(const std::vector<Dim> &shape) {
 static void checkProcessor(const json &target) {
   __builtin_cpu_init();
   int bits = target.value("vector_bits", 128);
-  bool ok = true;
+  bool ok = bits <= 512;
 #if defined(__x86_64__)
+  std::string features = target.value("features", std::string()) + ",";
+  auto lacks = [&](const char *name, int supported) {
+    if (!supported && features.find("+" + std::string(name) + ",") != std::string::npos)
+      ok = false;
+  };
+#define TENON_CHECK(name) lacks(#name, __builtin_cpu_supports(#name))
+  TENON_CHECK(avx);
+  TENON_CHECK(avx2);
+  TENON_CHECK(fma);
+  TENON_CHECK(bmi);
+  TENON_CHECK(bmi2);
+  TENON_CHECK(gfni);
+  TENON_CHECK(avx512f);
+  TENON_CHECK(avx512bw);
+  TENON_CHECK(avx512dq);
+  TENON_CHECK(avx512vl);
+  TENON_CHECK(avx512ifma);
+  TENON_CHECK(avx512vbmi);
+  TENON_CHECK(avx512vbmi2);
+  TENON_CHECK(avx512vnni);
+  TENON_CHECK(avx512bf16);
+  TENON_CHECK(avx512bitalg);
+  TENON_CHECK(avx512vpopcntdq);
+#undef TENON_CHECK
   if (bits >= 256)
-    ok = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    ok = ok && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (bits >= 512)
     ok = ok && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 #endif
   if (!ok)
-    throw Error(TENON_EUNSUPPORTED, "the model was compiled for '" + target.value("cpu", std::string("?")) + "' with " +
-                                        std::to_string(bits) +
-                                        "-bit vectors, which this processor lacks; compile it on this machine");
+    throw Error(TENON_EUNSUPPORTED,
+                "the model was compiled for '" + target.value("cpu", std::string("?")) + "' with " +
+                    std::to_string(bits) +
+                    "-bit vectors or instructions that this processor lacks; compile it on this machine");
+}
+
+/// The dynamic loader trusts sizes in a file; one that was cut short would end the process.
+static void checkSharedObject(const std::string &path) {
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    throw Error(TENON_EIO, "cannot open '" + path + "': " + std::strerror(errno));
+  struct stat status;
+  Elf64_Ehdr header;
+  std::vector<Elf64_Phdr> segments;
+  bool ok = fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+            pread(file, &header, sizeof(header), 0) == static_cast<ssize_t>(sizeof(header)) &&
+            std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
+            header.e_phentsize == sizeof(Elf64_Phdr);
+  size_t size = ok ? status.st_size : 0;
+  auto inside = [&](uint64_t offset, uint64_t bytes) { return offset <= size && bytes <= size - offset; };
+  if (ok) {
+    segments.resize(header.e_phnum);
+    ssize_t bytes = segments.size() * sizeof(Elf64_Phdr);
+    ok = inside(header.e_shoff, uint64_t(header.e_shnum) * header.e_shentsize) &&
+         pread(file, segments.data(), bytes, header.e_phoff) == bytes;
+  }
+  for (const Elf64_Phdr &segment : segments)
+    ok = ok && inside(segment.p_offset, segment.p_filesz);
+  close(file);
+  if (!ok)
+    throw Error(TENON_EIO, "'" + path + "' is no shared object, or is cut short");
 }
 
 Model::Model(const std::string &path, int threads, const tenon_callbacks *given) {
@@ -62,6 +116,7 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
   }
   // A name without a slash would be searched for in the system's folders.
   std::string file = path.find('/') == std::string::npos ? "./" + path : path;
+  checkSharedObject(file);
   library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     throw Error(TENON_EIO, "cannot load '" + path + "': " + dlerror());
@@ -84,7 +139,7 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
     if (init) {
       auto call = takeCall();
       int32_t status = init(call.get(), nullptr);
-      if (status == TENON_OK)
+      if (call->status != TENON_OK)
         status = call->status;
       if (status != TENON_OK)
         throw Error(status, "computing the model's constants failed: " + call->message);
@@ -153,6 +208,18 @@ void Model::parseManifest() {
     outputs = parsePorts(parsed.at("outputs"));
     for (const json &kernel : parsed.at("kernels"))
       kernels.push_back({kernel.at("name").get<std::string>(), kernel.at("nodes").dump()});
+    const json &list = parsed.at("weights");
+    for (const json &item : list) {
+      WeightPlace place{item.at("name").get<std::string>(), item.at("archive").get<std::string>(),
+                        item.at("offset").get<int64_t>(), item.at("length").get<int64_t>()};
+      bool constant = place.archive == "init:";
+      if (place.archive.empty() || place.offset < 0 || place.length < 0 ||
+          (constant && place.offset >= static_cast<int64_t>(list.size())) ||
+          place.offset > std::numeric_limits<int64_t>::max() - place.length)
+        throw Error(TENON_EIO, "the model's manifest is damaged: weight '" + place.name + "' has offset " +
+                                   std::to_string(place.offset) + " and length " + std::to_string(place.length));
+      places.push_back(std::move(place));
+    }
   } catch (const json::exception &problem) {
     throw Error(TENON_EIO, std::string("the model's manifest is damaged: ") + problem.what());
   }
@@ -177,10 +244,9 @@ const Model::Mapping &Model::mapFile(const std::string &path) {
 }
 
 void Model::mapWeights(const std::string &directory) {
-  json list = json::parse(manifest).at("weights");
-  for (const json &item : list) {
-    std::string archive = item.at("archive").get<std::string>();
-    int64_t offset = item.at("offset").get<int64_t>(), length = item.at("length").get<int64_t>();
+  for (const WeightPlace &item : places) {
+    const std::string &archive = item.archive;
+    int64_t offset = item.offset, length = item.length;
     Weight weight;
     weight.length = static_cast<size_t>(length);
     if (archive == "init:") {
@@ -193,9 +259,8 @@ void Model::mapWeights(const std::string &directory) {
         weight.data = nothing;
       } else {
         const Mapping &mapping = mapFile(archive[0] == '/' ? archive : directory + "/" + archive);
-        if (offset < 0 || static_cast<size_t>(offset) + weight.length > mapping.bytes)
-          throw Error(TENON_EIO, "the weights '" + mapping.path + "' are too short: '" +
-                                     item.at("name").get<std::string>() + "' ends at byte " +
+        if (weight.length > mapping.bytes || static_cast<size_t>(offset) > mapping.bytes - weight.length)
+          throw Error(TENON_EIO, "the weights '" + mapping.path + "' are too short: '" + item.name + "' ends at byte " +
                                      std::to_string(offset + length) + " of " + std::to_string(mapping.bytes));
         weight.data = static_cast<const char *>(mapping.data) + offset;
       }
@@ -229,6 +294,8 @@ void *Model::allocate(size_t bytes) {
 }
 
 void Model::release(void *memory) {
+  if (!memory)
+    return;
   if (callbacks.free)
     callbacks.free(callbacks.user, memory);
   else
@@ -276,6 +343,8 @@ void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std
                                     ", but got " + (name ? name : "unknown"));
     }
     bool same = input.rank == static_cast<int32_t>(port.shape.size());
+    if (same && input.rank > 0 && !input.shape)
+      throw Error(TENON_EINVAL, "input '" + port.name + "': no shape");
     for (int32_t dim = 0; same && dim < input.rank; ++dim) {
       const Dim &want = port.shape[dim];
       int64_t got = input.shape[dim];
@@ -292,7 +361,9 @@ void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std
                                     formatShape(input.shape, input.rank));
     int64_t elements = 1;
     for (int32_t dim = 0; dim < input.rank; ++dim)
-      elements *= input.shape[dim];
+      if (__builtin_mul_overflow(elements, input.shape[dim], &elements))
+        throw Error(TENON_EINVAL, "input '" + port.name + "': shape " + formatShape(input.shape, input.rank) +
+                                      " has more elements than memory can hold");
     if (elements > 0 && !input.data)
       throw Error(TENON_EINVAL, "input '" + port.name + "': no data");
     const void *data = input.data;
@@ -333,7 +404,7 @@ void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *resu
   for (int32_t i = 0; i < outputCount; ++i)
     results[i].owned = 0;
   int32_t status = entry(call.get(), words.data());
-  if (status == TENON_OK)
+  if (call->status != TENON_OK) // what was recorded first is the cause of what was returned
     status = call->status;
   std::string message = call->message;
   call->reset();

@@ -5,8 +5,11 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <new>
+#include <pthread.h>
 #include <sched.h>
 #include <string>
+#include <system_error>
 
 namespace tenon::runtime {
 
@@ -23,12 +26,32 @@ int availableCores() {
   return cores;
 }
 
-ThreadPool::ThreadPool(int workers) {
-  for (int worker = 1; worker < workers; ++worker)
-    threads.emplace_back([this, worker] { work(worker); });
+/// How often this process is the child of a fork since the first pool was made: threads do not survive that.
+static std::atomic<int> forks{0};
+
+static int countForks() {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
+  (void)registered;
+  return forks.load();
+}
+
+ThreadPool::ThreadPool(int workers) : generation(countForks()) {
+  workers = std::min(workers, 1024);
+  threads.reserve(std::max(workers - 1, 0));
+  try {
+    for (int worker = 1; worker < workers; ++worker)
+      threads.emplace_back([this, worker] { work(worker); });
+  } catch (const std::system_error &) {
+    // The system gives no more threads; what we have is enough.
+  }
 }
 
 ThreadPool::~ThreadPool() {
+  if (forks.load() != generation) { // nobody to wait for: handles and waiters are the parent's, and are left alone
+    new std::vector<std::thread>(std::move(threads));
+    new (&wake) std::condition_variable;
+    return;
+  }
   stop = true;
   {
     std::lock_guard<std::mutex> guard(lock);
@@ -70,7 +93,7 @@ void ThreadPool::work(int worker) {
 void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   if (n <= 0)
     return;
-  if (n == 1 || threads.empty() || !busy.try_lock()) {
+  if (n == 1 || threads.empty() || forks.load(std::memory_order_relaxed) != generation || busy.exchange(true)) {
     newBody(newState, 0, n, 0);
     return;
   }
@@ -78,7 +101,7 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   state = newState;
   count = n;
   // About eight chunks a worker: balance against the counter's traffic.
-  chunk = std::max<int64_t>(1, n / (8 * workers()));
+  chunk = std::max<int64_t>(1, n / (8 * static_cast<int64_t>(workers())));
   next.store(0, std::memory_order_relaxed);
   running.store(static_cast<int>(threads.size()), std::memory_order_relaxed);
   epoch.fetch_add(1); // sequentially consistent with `parked`: either the worker sees the epoch or we see it parked
@@ -91,7 +114,7 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   drain(0);
   while (running.load(std::memory_order_acquire) != 0)
     __builtin_ia32_pause();
-  busy.unlock();
+  busy.store(false, std::memory_order_release);
 }
 
 } // namespace tenon::runtime

@@ -49,7 +49,8 @@ std::optional<ModelEntry> commitModel(const std::string &root, const std::string
                                       const std::vector<std::string> &outside);
 
 /// Removes the entries that were not used for longest until the cache is below $TENON_CACHE_LIMIT bytes (default 4
-/// GiB).
-void evict(const std::string &root);
+/// GiB). Spares the model `keep`, which its caller is about to load, and what is being written; removes what writers
+/// that were killed left behind.
+void evict(const std::string &root, const std::string &keep = "");
 
 } // namespace tenon::cache

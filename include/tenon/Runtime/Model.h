@@ -6,6 +6,7 @@
 #pragma once
 #include "tenon-c/tenon.h"
 #include "tenon/Runtime/ThreadPool.h"
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -74,6 +75,11 @@ private:
     int64_t constant = -1; ///< result of tenon_model_init that it is, or -1
     size_t length = 0;
   };
+  /// Where the manifest says that a weight is.
+  struct WeightPlace {
+    std::string name, archive;
+    int64_t offset, length;
+  };
   struct Mapping {
     std::string path;
     void *data = nullptr;
@@ -90,6 +96,7 @@ private:
   void *library = nullptr;
   std::string manifest;
   std::vector<Port> inputs, outputs;
+  std::vector<WeightPlace> places;
   std::vector<Weight> weights;
   std::vector<Mapping> mappings;
   std::vector<void *> constants;
@@ -99,7 +106,7 @@ private:
   std::mutex lock; // guards idle calls and the profile
   std::vector<std::unique_ptr<tenon_call>> idle;
   std::vector<KernelProfile> kernels;
-  bool profileOn = false;
+  std::atomic<bool> profileOn{false};
 };
 
 /// "[1, 3, N, 224]"

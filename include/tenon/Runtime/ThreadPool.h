@@ -22,7 +22,8 @@ public:
   ThreadPool &operator=(const ThreadPool &) = delete;
 
   using Body = void (*)(void *state, int64_t lo, int64_t hi, int32_t worker);
-  /// Runs body over [0, n). A second caller at the same time runs its items alone, as worker 0 of its own call.
+  /// Runs body over [0, n). A second caller at the same time, nested or in another thread, runs its items alone, as
+  /// worker 0 of its own call; so does a process that was forked from the pool's, which has no workers.
   void run(int64_t n, Body body, void *state);
   int workers() const { return static_cast<int>(threads.size()) + 1; }
 
@@ -31,8 +32,9 @@ private:
   void drain(int worker);
 
   std::vector<std::thread> threads;
-  std::mutex busy; // held by the caller whose region runs
-  std::mutex lock; // guards parking
+  std::atomic<bool> busy{false}; // set by the caller whose region runs
+  const int generation;          // forks before this pool
+  std::mutex lock;               // guards parking
   std::condition_variable wake;
   std::atomic<uint64_t> epoch{0};
   std::atomic<int> running{0};

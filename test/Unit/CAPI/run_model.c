@@ -1,0 +1,89 @@
+/* A C program that embeds a model, as tenon.h describes it: run_model MODEL.so. Prints nothing and returns 0 when all
+ * is as it should be. */
+#include "tenon-c/tenon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CHECK(condition)                                                                                               \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                  \
+      return 1;                                                                                                        \
+    }                                                                                                                  \
+  } while (0)
+
+static int expect_error(int32_t status, int32_t wanted, char *error, const char *text) {
+  CHECK(status == wanted);
+  CHECK(error && strstr(error, text));
+  tenon_free(error);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  tenon_model *model = NULL;
+  char *error = NULL;
+  CHECK(argc == 2);
+  CHECK(strlen(tenon_version()) > 0);
+  CHECK(tenon_dtype_from_name("float32") == TENON_FLOAT32 && tenon_dtype_bits(TENON_FLOAT32) == 32);
+  CHECK(strcmp(tenon_dtype_name(TENON_BFLOAT16), "bfloat16") == 0 && !tenon_dtype_name(-1));
+
+  if (expect_error(tenon_model_load("/nonexistent.so", 1, NULL, &model, &error), TENON_EIO, error, "/nonexistent.so"))
+    return 1;
+  CHECK(!model);
+  CHECK(tenon_model_load("/nonexistent.so", 1, NULL, &model, NULL) == TENON_EIO); /* nobody wants the message */
+  if (expect_error(tenon_model_load(NULL, 1, NULL, &model, &error), TENON_EINVAL, error, "must not be NULL"))
+    return 1;
+
+  int32_t status = tenon_model_load(argv[1], 2, NULL, &model, &error);
+  if (status != TENON_OK)
+    fprintf(stderr, "%s\n", error);
+  CHECK(status == TENON_OK && !error && model);
+  CHECK(strstr(tenon_model_manifest_json(model), "\"inputs\""));
+
+  float x[6] = {1, 2, 3, 4, 5, 6};
+  int64_t shape[2] = {2, 3}, wrong[2] = {2, 4};
+  tenon_input inputs[2] = {{x, TENON_FLOAT32, 2, shape, NULL}, {x, TENON_FLOAT32, 2, shape, NULL}};
+  tenon_output output;
+  memset(&output, 0, sizeof(output));
+  tenon_model_set_profiling(model, 1);
+  CHECK(tenon_model_run_tensors(model, inputs, 2, &output, 1, &error) == TENON_OK);
+  CHECK(output.owned && output.rank == 2 && output.shape[0] == 2 && output.shape[1] == 3);
+  for (int i = 0; i < 6; ++i)
+    CHECK(((float *)output.data)[i] == (2 * x[i] + 1 + i % 3) * 2);
+  tenon_output_release(model, &output);
+  CHECK(!output.data && !output.owned);
+  tenon_output_release(model, &output); /* twice is once */
+  char *profile = tenon_model_profile_json(model);
+  CHECK(profile && strstr(profile, "\"calls\":1") && strstr(profile, "Add_0"));
+  tenon_free(profile);
+
+  inputs[1].shape = wrong;
+  if (expect_error(tenon_model_run_tensors(model, inputs, 2, &output, 1, &error), TENON_EINVAL, error,
+                   "input 'y': expected shape [N, 3], but got [2, 4]"))
+    return 1;
+  x[0] = 666;
+  inputs[1].shape = shape;
+  if (expect_error(tenon_model_run_tensors(model, inputs, 2, &output, 1, &error), TENON_EDATA, error,
+                   "node 'Gather_3'"))
+    return 1;
+  CHECK(!output.owned);
+  tenon_model_destroy(model);
+  tenon_model_destroy(NULL);
+
+  char *reply = NULL;
+  if (expect_error(tenon_compile("{", NULL, NULL, &reply, &error), TENON_EINVAL, error, "no JSON object"))
+    return 1;
+  if (expect_error(tenon_compile("{}", NULL, NULL, &reply, &error), TENON_EINVAL, error, "neither 'path' nor 'bytes'"))
+    return 1;
+  if (expect_error(tenon_compile("{\"path\": \"/nonexistent.onnx\"}", NULL, NULL, &reply, &error), TENON_EIO, error,
+                   "/nonexistent.onnx"))
+    return 1;
+  CHECK(tenon_compile(NULL, NULL, NULL, &reply, &error) == TENON_EINVAL);
+  tenon_free(error);
+  CHECK(tenon_compile("{\"path\": 3}", NULL, NULL, &reply, &error) == TENON_EINVAL);
+  tenon_free(error);
+  return 0;
+}
