@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers build demo test test-full check-quick lint docs format bench wheel
 PY := .venv/bin/python
+OCR = $(wildcard .venv/lib/python3*/site-packages/rapidocr_onnxruntime/models)
 export PYTHONPATH := $(CURDIR)/python:$(CURDIR)/build/python$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 help: ## list the targets
@@ -38,8 +39,11 @@ format: ## clang-format over the tree
 docs: ## make docs/generated from the .td files and the importer's registry
 	@$(PY) tools/dev/gen_docs.py
 
-bench: build ## the models of the demo against onnxruntime, one thread
-	@$(PY) -m tenon bench --demo-models --against onnxruntime --threads 1
+bench: build ## the README's models against onnxruntime, one thread
+	@$(PY) tools/dev/light_models.py >/dev/null
+	@$(PY) -m tenon bench build/models/light_resnet50.onnx build/models/light_squeezenet.onnx --against onnxruntime
+	@$(PY) -m tenon bench $(OCR)/ch_PP-OCRv4_det_infer.onnx --shape x=1x3x640x640 --against onnxruntime
+	@$(PY) -m tenon bench $(OCR)/ch_PP-OCRv4_rec_infer.onnx --shape x=1x3x48x320 --against onnxruntime
 
 wheel: setup ## build a wheel into dist/ (reuses build/ when there is one)
-	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w dist .
+	@$(PY) -m pip wheel -q --no-deps -w dist .
