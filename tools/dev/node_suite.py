@@ -193,7 +193,7 @@ def run_all(cases, folder, timeout, options):
 def as_file(value):
     """What tenon-run reads: types that NumPy lacks as their bits, a byte or more each."""
     value = np.asarray(value)
-    if value.dtype.kind == "V" or str(value.dtype) not in np.sctypeDict:
+    if value.dtype.kind not in "biu" and str(value.dtype) not in ("float16", "float32", "float64"):
         return value.view(np.uint8 if value.dtype.itemsize == 1 else np.uint16)
     return value
 
