@@ -5,5 +5,8 @@ cd "$(dirname "$0")/../.."
 mkdir -p build
 exec 9>build/.tenon-build.lock
 flock 9
-[ -f build/build.ninja ] || cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+# A .venv that is newer than the configuration may have brought what the Python extension needs.
+if [ ! -f build/build.ninja ] || [ .venv/.tenon-dev -nt build/build.ninja ]; then
+  cmake --fresh --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+fi
 exec ninja -C build "$@"
