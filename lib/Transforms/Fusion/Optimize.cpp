@@ -36,6 +36,29 @@ struct GeneralizeNamedOps : OpInterfaceRewritePattern<linalg::LinalgOp> {
   }
 };
 
+/// A bitcast of a tensor as one of its elements, which merges with its neighbours.
+struct BitcastElements : OpRewritePattern<tensor::BitcastOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::BitcastOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "not ranked");
+    Location loc = op.getLoc();
+    Value empty = tensor::EmptyOp::create(rewriter, loc, tensor::getMixedSizes(rewriter, loc, op.getSource()), type.getElementType());
+    AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
+    SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+    rewriter.replaceOpWithNewOp<linalg::GenericOp>(
+        op, TypeRange(empty.getType()), ValueRange(op.getSource()), ValueRange(empty), ArrayRef<AffineMap>{identity, identity}, iterators,
+        [&](OpBuilder &builder, Location loc, ValueRange elements) {
+          Value cast = elements[0];
+          if (cast.getType() != type.getElementType())
+            cast = arith::BitcastOp::create(builder, loc, type.getElementType(), cast);
+          linalg::YieldOp::create(builder, loc, cast);
+        });
+    return success();
+  }
+};
+
 /// An op on an expanded tensor works on the tensor before: reshapes move towards the end of a chain. Reductions too, or
 /// a normalisation would have one half on each side of a reshape.
 bool moveExpansionDown(OpOperand *operand) {
@@ -55,7 +78,7 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
     addCanonicalization(dims);
     memref::populateResolveRankedShapedTypeResultDimsPatterns(dims);
     linalg::populateElementwiseToLinalgConversionPatterns(dims);
-    dims.add<GeneralizeNamedOps>(context);
+    dims.add<GeneralizeNamedOps, BitcastElements>(context);
     dimPatterns = std::move(dims);
 
     RewritePatternSet unit(context);

@@ -120,3 +120,11 @@ func.func @unit_slice(%x: tensor<1x64x112x112xf32>) -> tensor<1x64x56x56xf32> {
   %y = tensor.extract_slice %x[0, 0, 0, 0] [1, 64, 56, 56] [1, 1, 2, 2] : tensor<1x64x112x112xf32> to tensor<1x64x56x56xf32>
   return %y : tensor<1x64x56x56xf32>
 }
+
+// CHECK-LABEL: func.func @bitcast
+//       CHECK:   linalg.generic
+//       CHECK:     arith.bitcast {{.*}} : i32 to f32
+func.func @bitcast(%a: tensor<?xi32>) -> tensor<?xf32> {
+  %0 = tensor.bitcast %a : tensor<?xi32> to tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
