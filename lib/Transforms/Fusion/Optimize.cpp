@@ -44,12 +44,13 @@ struct BitcastElements : OpRewritePattern<tensor::BitcastOp> {
     if (!type)
       return rewriter.notifyMatchFailure(op, "not ranked");
     Location loc = op.getLoc();
-    Value empty = tensor::EmptyOp::create(rewriter, loc, tensor::getMixedSizes(rewriter, loc, op.getSource()), type.getElementType());
+    Value empty = tensor::EmptyOp::create(rewriter, loc, tensor::getMixedSizes(rewriter, loc, op.getSource()),
+                                          type.getElementType());
     AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
     SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
     rewriter.replaceOpWithNewOp<linalg::GenericOp>(
-        op, TypeRange(empty.getType()), ValueRange(op.getSource()), ValueRange(empty), ArrayRef<AffineMap>{identity, identity}, iterators,
-        [&](OpBuilder &builder, Location loc, ValueRange elements) {
+        op, TypeRange(empty.getType()), ValueRange(op.getSource()), ValueRange(empty),
+        ArrayRef<AffineMap>{identity, identity}, iterators, [&](OpBuilder &builder, Location loc, ValueRange elements) {
           Value cast = elements[0];
           if (cast.getType() != type.getElementType())
             cast = arith::BitcastOp::create(builder, loc, type.getElementType(), cast);
