@@ -124,7 +124,7 @@ void *output(tenon_call *call, int64_t index, const int64_t *dims, int64_t rank)
     }
   }
   if (!call->outputs) // constants: the element size is in the manifest's length
-    return call->model.makeConstant(index, 0);
+    return call->model.makeConstant(index);
   const Port &port = call->model.outputPorts()[index];
   size_t bytes = (static_cast<size_t>(count) * tenon_dtype_bits(port.dtype) + 7) / 8;
   tenon_output &out = call->outputs[index];

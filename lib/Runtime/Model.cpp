@@ -269,7 +269,7 @@ void Model::mapWeights(const std::string &directory) {
   }
 }
 
-void *Model::makeConstant(int64_t index, size_t) {
+void *Model::makeConstant(int64_t index) {
   for (const Weight &weight : weights)
     if (weight.constant == index) {
       if (!constants[index])

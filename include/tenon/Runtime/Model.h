@@ -61,7 +61,7 @@ public:
 
   const void *weight(int64_t index) const { return weights[index].data; }
   /// Memory for constant `index` of tenon_model_init.
-  void *makeConstant(int64_t index, size_t bytes);
+  void *makeConstant(int64_t index);
   const std::vector<Port> &outputPorts() const { return outputs; }
 
   bool profiling() const { return profileOn; }
