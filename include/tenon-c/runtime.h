@@ -29,7 +29,8 @@ enum {
   TENON_EDATA = 3,  /* a value in the data that the model refuses: index out of range, division by zero */
   TENON_EIO = 4,    /* a file that cannot be read, written or trusted */
   TENON_EUNSUPPORTED = 5,
-  TENON_EINTERNAL = 6
+  TENON_EINTERNAL = 6,
+  TENON_ECANCELLED = 7 /* ended by the caller's progress function */
 };
 
 /* One run of a model; opaque to generated code. */

@@ -102,15 +102,21 @@ TENON_API void tenon_output_release(tenon_model *model, tenon_output *output);
 TENON_API void tenon_model_set_profiling(tenon_model *model, int32_t on);
 TENON_API char *tenon_model_profile_json(tenon_model *model);
 
-/* Compiles a model, or finds it in the cache. The request is JSON: {"path": str, "bytes": base64 (optional),
- * "output": str (optional; without it the cache is used), "target": "host", "shapes": {name: [int]}, "threads": int,
- * "level": int, "self_contained": bool, "dump": dir, "cache": bool}. The reply is JSON: {"output": path of the shared
- * object, "cached": bool, "kernels": int, "compiled_kernels": int, "seconds": {stage: s}}; freed with tenon_free.
- * progress (may be NULL) is called with stage, done and total. The compiler is loaded only when the cache has no
- * answer. */
-typedef void (*tenon_progress_fn)(void *user, const char *stage, int64_t done, int64_t total);
-TENON_API int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json,
-                                char **error);
+/* Compiles a model, or finds it in the cache. The model is `size` bytes at `bytes`, or with NULL the file that the
+ * request names. The request is JSON: {"path": str (with `bytes`: where external data is looked for, and the name in
+ * messages), "output": str (without it the cache is used), "target": "host", "shapes": {name: [int]}, "level": int,
+ * "self_contained": bool, "dump": dir, "timing": bool, "compile_threads": int, "cache": bool}.
+ *
+ * The reply is JSON, freed with tenon_free: {"output": path of the shared object, "cached": bool, "kernels": int,
+ * "compiled_kernels": int, "seconds": {stage: s}, "timing": table of passes (when asked for), "temporary": bool,
+ * "warning": str (why the cache is not used)}. With "temporary", the folder of "output" is the caller's to remove; he
+ * may do so once the model is loaded.
+ *
+ * progress (may be NULL) is called with stage, done and total, from any thread, one at a time; when it returns anything
+ * but 0, the compile ends with TENON_ECANCELLED. The compiler is loaded only when the cache has no answer. */
+typedef int32_t (*tenon_progress_fn)(void *user, const char *stage, int64_t done, int64_t total);
+TENON_API int32_t tenon_compile(const char *request_json, const void *bytes, size_t size, tenon_progress_fn progress,
+                                void *user, char **reply_json, char **error);
 
 /* Measured peaks of this machine with `threads` threads: {"flops": per second, "bytes_per_second": ...} as JSON. */
 TENON_API char *tenon_measure_peaks(int32_t threads);

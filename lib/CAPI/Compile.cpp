@@ -3,13 +3,14 @@
 #include "tenon-c/tenon.h"
 #include "tenon/Driver/BuildId.h"
 #include "tenon/Driver/Cache.h"
+#include "tenon/Support/Files.h"
 
 #include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+namespace fs = std::filesystem;
 using nlohmann::json;
 using namespace tenon;
 using namespace tenon::capi;
@@ -19,13 +20,17 @@ namespace {
 using CompilerFn = int32_t (*)(const char *request, const char *bytes, size_t size, tenon_progress_fn progress,
                                void *user, char **reply);
 
-/// The compiler library, which stands beside this one.
+/// Where the compiler library is: beside this one.
+std::string compilerPath() {
+  Dl_info info;
+  if (!dladdr(reinterpret_cast<void *>(&tenon_compile), &info))
+    throw runtime::Error(TENON_EINTERNAL, "cannot find the library's own path");
+  return fs::path(info.dli_fname).parent_path().string() + "/libtenon_compiler.so";
+}
+
 CompilerFn loadCompiler() {
   static const CompilerFn function = [] {
-    Dl_info info;
-    if (!dladdr(reinterpret_cast<void *>(&tenon_compile), &info))
-      throw runtime::Error(TENON_EINTERNAL, "cannot find the library's own path");
-    std::string path = std::filesystem::path(info.dli_fname).parent_path().string() + "/libtenon_compiler.so";
+    std::string path = compilerPath();
     void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library)
       throw runtime::Error(TENON_EIO, std::string("cannot load the compiler: ") + dlerror());
@@ -35,40 +40,6 @@ CompilerFn loadCompiler() {
     return found;
   }();
   return function;
-}
-
-std::string readFile(const std::string &path) {
-  std::error_code code;
-  if (!std::filesystem::is_regular_file(path, code))
-    throw runtime::Error(TENON_EIO, "cannot read '" + path + "': no such file");
-  std::ifstream stream(path, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  if (!stream)
-    throw runtime::Error(TENON_EIO, "cannot read '" + path + "'");
-  return text.str();
-}
-
-std::string decodeBase64(const std::string &text) {
-  std::string bytes;
-  uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    int value = c >= 'A' && c <= 'Z'   ? c - 'A'
-                : c >= 'a' && c <= 'z' ? c - 'a' + 26
-                : c >= '0' && c <= '9' ? c - '0' + 52
-                : c == '+'             ? 62
-                : c == '/'             ? 63
-                                       : -1;
-    if (c == '=')
-      break;
-    if (value < 0)
-      throw runtime::Error(TENON_EINVAL, "'bytes' of the request is no base64 text");
-    bits = bits << 6 | value;
-    if ((count += 6) >= 8)
-      bytes += static_cast<char>(bits >> (count -= 8) & 255);
-  }
-  return bytes;
 }
 
 /// The processor and TENON_TARGET, for which "host" stands.
@@ -82,99 +53,166 @@ std::string describeHost() {
   return text;
 }
 
-json runCompiler(json request, const std::string &bytes, const std::string &cache, tenon_progress_fn progress,
-                 void *user) {
-  request.erase("bytes");
-  request["cache_root"] = cache;
+/// A call of tenon_compile.
+struct Request {
+  json options;
+  std::string path;  ///< absolute, or ""
+  const char *bytes; ///< NULL: the model is the file at `path`
+  size_t size;
+  tenon_progress_fn progress;
+  void *user;
+};
+
+json runCompiler(const Request &request, const std::string &output, const std::string &root,
+                 const std::string &identity, bool keepConstants) {
+  json options = request.options;
+  if (!request.path.empty())
+    options["path"] = request.path;
+  options["output"] = output;
+  options["cache_root"] = root;
+  options["identity"] = identity;
+  options["keep_constants"] = keepConstants;
   char *reply = nullptr;
-  int32_t status = loadCompiler()(request.dump().c_str(), bytes.empty() ? nullptr : bytes.data(), bytes.size(),
-                                  progress, user, &reply);
+  int32_t status =
+      loadCompiler()(options.dump().c_str(), request.bytes, request.size, request.progress, request.user, &reply);
   std::string text = reply ? reply : "";
   std::free(reply);
   if (status != TENON_OK)
     throw runtime::Error(status, text);
-  return json::parse(text);
+  json parsed = json::parse(text);
+  parsed["cached"] = parsed["temporary"] = false;
+  return parsed;
 }
 
-json compileOrFind(const json &request, tenon_progress_fn progress, void *user) {
-  std::string path = request.value("path", std::string());
-  std::string bytes = request.contains("bytes") ? decodeBase64(request["bytes"].get<std::string>()) : "";
-  if (path.empty() && bytes.empty())
+/// Everything but the model that the result depends on. The library's content stands for the compiler: also one that
+/// was built or replaced alone gets keys of its own.
+std::string describeCompiler(const std::string &root) {
+  return cache::KeyBuilder()
+      .add("compiler", getCompilerId())
+      .add("library", cache::hashContent(root, compilerPath()))
+      .add("abi", std::to_string(TENON_ABI_VERSION))
+      .finish();
+}
+
+std::string makeKey(const Request &request, const std::string &modelHash, const std::string &identity) {
+  // Options that are not known here to be harmless are part of the key.
+  json options = request.options;
+  for (const char *harmless : {"path", "cache", "threads", "compile_threads"})
+    options.erase(harmless);
+  return cache::KeyBuilder()
+      .add("compiler", identity)
+      .add("host", describeHost())
+      .add("options", options.dump())
+      .add("path", request.path)
+      .add("model", modelHash)
+      .finish();
+}
+
+/// Compiles into a new folder of the system's temporary files, which the caller is told to remove.
+json compileWithoutCache(const Request &request, const std::string &identity) {
+  std::string pattern = (fs::temp_directory_path() / "tenon-model-XXXXXX").string();
+  if (!mkdtemp(pattern.data()))
+    throw runtime::Error(TENON_EIO, "cannot make a folder for the model in '" + fs::temp_directory_path().string() +
+                                        "': " + std::strerror(errno));
+  try {
+    json reply = runCompiler(request, pattern + "/model.so", "", identity, false);
+    reply["temporary"] = true;
+    return reply;
+  } catch (...) {
+    std::error_code code;
+    fs::remove_all(pattern, code);
+    throw;
+  }
+}
+
+json compileOrFind(const Request &request) {
+  const json &options = request.options;
+  if (request.path.empty() && !request.bytes)
     throw runtime::Error(TENON_EINVAL, "the request has neither 'path' nor 'bytes'");
+  std::error_code code;
+  if (!request.bytes && !fs::is_regular_file(request.path, code))
+    throw runtime::Error(TENON_EIO, "cannot read '" + request.path + "': no such file");
   std::string warning;
   std::optional<std::string> root;
-  if (request.value("cache", true))
+  if (options.value("cache", true))
     root = cache::openDirectory(warning);
-
-  if (request.contains("output")) {
-    json reply = runCompiler(request, bytes, root.value_or(""), progress, user);
-    reply["cached"] = false;
+  auto withWarning = [&](json reply) {
+    if (!warning.empty())
+      reply["warning"] = warning;
     return reply;
-  }
-  std::string key = cache::KeyBuilder()
-                        .add("compiler", getCompilerId())
-                        .add("abi", std::to_string(TENON_ABI_VERSION))
-                        .add("host", describeHost())
-                        .add("target", request.value("target", std::string("host")))
-                        .add("shapes", request.value("shapes", json::object()).dump())
-                        .add("level", std::to_string(request.value("level", 2)))
-                        .add("precision", request.value("precision", std::string("default")))
-                        .add("path", path.empty() ? "" : std::filesystem::absolute(path).string())
-                        .add("model", cache::hashBytes(bytes.empty() ? readFile(path) : bytes))
-                        .finish();
-  if (root)
-    if (std::optional<cache::ModelEntry> entry = cache::findModel(*root, key))
-      return {{"output", entry->sharedObject},
-              {"cached", true},
-              {"kernels", 0},
-              {"compiled_kernels", 0},
-              {"seconds", json::object()}};
+  };
+  std::string identity = describeCompiler(root.value_or(""));
+  if (options.contains("output"))
+    return withWarning(runCompiler(request, options["output"].get<std::string>(), root.value_or(""), identity, false));
+  if (!root)
+    return withWarning(compileWithoutCache(request, identity));
 
-  std::string directory;
-  if (root)
-    directory = cache::beginModel(*root).value_or("");
-  bool published = !directory.empty();
-  if (directory.empty()) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tenon-model-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      throw runtime::Error(TENON_EIO, "cannot make a directory for the model in '" +
-                                          std::filesystem::temp_directory_path().string() + "'");
-    directory = pattern;
+  std::string stamp = request.bytes ? "" : stampFile(request.path);
+  std::string modelHash =
+      request.bytes ? hashBytes({request.bytes, request.size}) : cache::hashContent(*root, request.path);
+  if (modelHash.empty())
+    throw runtime::Error(TENON_EIO, "cannot read '" + request.path + "'");
+  std::string key = makeKey(request, modelHash, identity);
+  // What a compile leaves behind besides its result is wanted now.
+  bool wantsMore = options.contains("dump") || options.value("timing", false);
+  if (!wantsMore)
+    if (std::optional<cache::ModelEntry> entry = cache::findModel(*root, key))
+      return {{"output", entry->sharedObject}, {"cached", true},     {"kernels", 0},
+              {"compiled_kernels", 0},         {"temporary", false}, {"seconds", json::object()}};
+
+  std::optional<std::string> directory = cache::beginModel(*root);
+  if (!directory) {
+    warning = "no cache: cannot write to '" + *root + "'";
+    return withWarning(compileWithoutCache(request, identity));
   }
   json reply;
   try {
-    json inner = request;
-    inner["output"] = directory + "/model.so";
-    reply = runCompiler(inner, bytes, root.value_or(""), progress, user);
+    reply = runCompiler(request, *directory + "/model.so", *root, identity, true);
+  } catch (const runtime::Error &problem) {
+    fs::remove_all(*directory, code);
+    if (problem.code != TENON_EIO)
+      throw;
+    warning = std::string("no cache: ") + problem.what(); // a full disk, for one: another may have room
+    return withWarning(compileWithoutCache(request, identity));
   } catch (...) {
-    std::error_code code;
-    std::filesystem::remove_all(directory, code);
+    fs::remove_all(*directory, code);
     throw;
   }
-  reply["cached"] = false;
-  reply["temporary"] = !published;
-  if (!warning.empty())
-    reply["warning"] = warning;
-  if (published) {
-    std::vector<std::string> outside = reply.value("outside", std::vector<std::string>());
-    if (std::optional<cache::ModelEntry> entry = cache::commitModel(*root, key, directory, outside))
-      reply["output"] = entry->sharedObject;
+  std::vector<cache::OutsideFile> outside;
+  for (const auto &[path, found] : reply.value("outside", json::object()).items())
+    if (path != request.path || request.bytes)
+      outside.push_back({path, found.get<std::string>()});
+  std::optional<cache::ModelEntry> entry;
+  if (request.bytes || stampFile(request.path) == stamp)
+    entry = cache::commitModel(*root, key, *directory, outside);
+  if (entry) {
+    reply["output"] = entry->sharedObject;
     cache::evict(*root, key);
+  } else {
+    reply["temporary"] = true;
+    warning = "not cached: a file of the model changed meanwhile, or '" + *root + "' cannot be written";
   }
-  return reply;
+  return withWarning(reply);
 }
 
 } // namespace
 
-extern "C" int32_t tenon_compile(const char *request_json, tenon_progress_fn progress, void *user, char **reply_json,
-                                 char **error) {
+extern "C" int32_t tenon_compile(const char *request_json, const void *bytes, size_t size, tenon_progress_fn progress,
+                                 void *user, char **reply_json, char **error) {
   return guarded(error, [&] {
-    json request = json::parse(request_json ? request_json : "", nullptr, false);
-    if (!request.is_object())
+    Request request{json::parse(request_json ? request_json : "", nullptr, false),
+                    "",
+                    static_cast<const char *>(bytes),
+                    size,
+                    progress,
+                    user};
+    if (!request.options.is_object())
       throw runtime::Error(TENON_EINVAL, "the request is no JSON object");
     json reply;
     try {
-      reply = compileOrFind(request, progress, user);
+      if (std::string path = request.options.value("path", std::string()); !path.empty())
+        request.path = fs::absolute(path).string();
+      reply = compileOrFind(request);
     } catch (const json::type_error &problem) {
       throw runtime::Error(TENON_EINVAL, std::string("a part of the request has a wrong type: ") + problem.what());
     }

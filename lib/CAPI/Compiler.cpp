@@ -48,10 +48,13 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
   };
   request.path = string("path", bytes ? "model.onnx" : "");
   if (bytes)
-    request.bytes = std::string(bytes, size);
+    request.bytes = llvm::StringRef(bytes, size);
   request.target = string("target", "host");
   request.output = string("output", "");
   request.dumpDirectory = string("dump", "");
+  request.identity = string("identity", "");
+  request.keepConstants = object.getBoolean("keep_constants").value_or(false);
+  request.timing = object.getBoolean("timing").value_or(false);
   request.selfContained = object.getBoolean("self_contained").value_or(false);
   request.level = object.getInteger("level").value_or(2);
   request.threads = object.getInteger("compile_threads").value_or(0);
@@ -65,23 +68,34 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
     request.cache = &cache.emplace(root);
   if (progress)
     request.progress = [&](const std::string &stage, int64_t done, int64_t total) {
-      progress(user, stage.c_str(), done, total);
+      return progress(user, stage.c_str(), done, total) == 0;
     };
 
   llvm::Expected<tenon::CompileReply> result = tenon::compile(request);
-  if (!result)
-    return fail(TENON_EUNSUPPORTED, llvm::toString(result.takeError()));
+  if (!result) {
+    std::string message;
+    std::error_code code;
+    llvm::handleAllErrors(result.takeError(), [&](const llvm::ErrorInfoBase &problem) {
+      message = problem.message();
+      code = problem.convertToErrorCode();
+    });
+    return fail(code == std::errc::operation_canceled            ? TENON_ECANCELLED
+                : code && code != llvm::inconvertibleErrorCode() ? TENON_EIO
+                                                                 : TENON_EUNSUPPORTED,
+                message);
+  }
   json::Object seconds;
   for (auto &[stage, value] : result->seconds)
     seconds[stage] = value;
-  json::Array outside;
-  for (const std::string &path : result->outside)
-    outside.push_back(path);
+  json::Object outside;
+  for (const auto &[path, stamp] : result->outside)
+    outside[path] = stamp;
   std::string answer;
   llvm::raw_string_ostream(answer) << json::Value(json::Object{{"output", request.output},
                                                                {"kernels", result->kernels},
                                                                {"compiled_kernels", result->compiledKernels},
                                                                {"outside", std::move(outside)},
+                                                               {"timing", result->timing},
                                                                {"seconds", std::move(seconds)}});
   *reply = strdup(answer.c_str());
   return TENON_OK;

@@ -1,7 +1,7 @@
 //===- Cache.cpp - compiled models and kernel objects on disk -------------------------------===//
 #include "tenon/Driver/Cache.h"
+#include "tenon/Support/Files.h"
 
-#define XXH_INLINE_ALL
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -9,26 +9,17 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 namespace fs = std::filesystem;
 
 namespace tenon::cache {
-
-static std::string format(XXH128_hash_t hash) {
-  char text[33];
-  std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64));
-  return text;
-}
-
-std::string hashBytes(std::string_view bytes) { return format(XXH3_128bits(bytes.data(), bytes.size())); }
 
 KeyBuilder &KeyBuilder::add(std::string_view name, std::string_view value) {
   // Lengths keep parts apart: ("a", "bc") is not ("ab", "c").
@@ -52,7 +43,7 @@ std::optional<std::string> openDirectory(std::string &warning) {
     return std::nullopt;
   }
   std::error_code code;
-  for (const char *part : {"", "/models", "/kernels"}) {
+  for (const char *part : {"", "/models", "/kernels", "/hashes"}) {
     bool made = fs::create_directories(root + part, code);
     if (code) {
       warning = "no cache: cannot make '" + root + part + "': " + code.message();
@@ -95,26 +86,6 @@ std::optional<std::string> readChecked(const std::string &path) {
   std::error_code code;
   fs::last_write_time(path, fs::file_time_type::clock::now(), code); // for eviction
   return bytes;
-}
-
-/// The hash of a file's bytes, or "" when it cannot be read. Blobs are large: they are hashed in pieces.
-static std::string hashFile(const std::string &path) {
-  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return "";
-  std::vector<char> piece(1 << 20);
-  XXH3_state_t state;
-  XXH3_128bits_reset(&state);
-  ssize_t count;
-  while ((count = read(file, piece.data(), piece.size())) != 0) {
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      break;
-    XXH3_128bits_update(&state, piece.data(), count);
-  }
-  close(file);
-  return count == 0 ? format(XXH3_128bits_digest(&state)) : "";
 }
 
 static bool writeAll(const std::string &path, std::initializer_list<std::string_view> parts) {
@@ -166,13 +137,22 @@ bool writeChecked(const std::string &path, std::string_view bytes) {
   return false;
 }
 
-/// "size mtime" of a file, or "" when it is missing.
-static std::string stamp(const std::string &path) {
+std::string hashContent(const std::string &root, const std::string &path, int64_t settled) {
+  constexpr int64_t kSmall = 1 << 20; // hashed sooner than looked up
   struct stat status;
-  if (stat(path.c_str(), &status) != 0)
-    return "";
-  return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." +
-         std::to_string(status.st_mtim.tv_nsec);
+  std::string stamp = stampFile(path);
+  if (root.empty() || stat(path.c_str(), &status) != 0 || status.st_size < kSmall)
+    return hashFile(path);
+  std::string note = root + "/hashes/" + hashBytes(fs::absolute(path).string());
+  if (std::optional<std::string> known = readChecked(note); known && known->size() == stamp.size() + 33)
+    if (known->compare(0, stamp.size(), stamp) == 0)
+      return known->substr(stamp.size() + 1);
+  std::string hash = hashFile(path);
+  // A write within the clock's granularity, or through a mapping that is already dirty, leaves no later time.
+  auto age = [&](const timespec &when) { return std::time(nullptr) - when.tv_sec; };
+  if (!hash.empty() && age(status.st_ctim) > settled && age(status.st_mtim) > settled && stampFile(path) == stamp)
+    writeChecked(note, stamp + " " + hash);
+  return hash;
 }
 
 std::optional<ModelEntry> findModel(const std::string &root, const std::string &key) {
@@ -180,18 +160,13 @@ std::optional<ModelEntry> findModel(const std::string &root, const std::string &
   std::optional<std::string> record = readChecked(directory + "/entry");
   if (!record)
     return std::nullopt;
-  // Lines "hash name" for files of the entry and "@stamp path" for outside files.
+  // Lines "hash name" for files of the entry and "hash /path" for outside files.
   std::istringstream lines(*record);
   for (std::string line; std::getline(lines, line);) {
-    if (line.size() > 1 && line[0] == '@') {
-      size_t tab = line.find('\t');
-      if (tab == std::string::npos || stamp(line.substr(tab + 1)) != line.substr(1, tab - 1))
-        return std::nullopt;
-      continue;
-    }
     if (line.size() < 34)
       return std::nullopt;
-    if (hashFile(directory + "/" + line.substr(33)) != line.substr(0, 32))
+    std::string name = line.substr(33);
+    if (hashContent(root, name[0] == '/' ? name : directory + "/" + name) != line.substr(0, 32))
       return std::nullopt;
   }
   return ModelEntry{directory + "/model.so"};
@@ -205,7 +180,7 @@ std::optional<std::string> beginModel(const std::string &root) {
 }
 
 std::optional<ModelEntry> commitModel(const std::string &root, const std::string &key, const std::string &directory,
-                                      const std::vector<std::string> &outside) {
+                                      const std::vector<OutsideFile> &outside) {
   std::string record;
   std::error_code code;
   for (const fs::directory_entry &file : fs::directory_iterator(directory, code)) {
@@ -214,8 +189,12 @@ std::optional<ModelEntry> commitModel(const std::string &root, const std::string
       return std::nullopt;
     record += hash + " " + file.path().filename().string() + "\n";
   }
-  for (const std::string &path : outside)
-    record += "@" + stamp(path) + "\t" + path + "\n";
+  for (const OutsideFile &file : outside) {
+    std::string hash = hashContent(root, file.path);
+    if (hash.empty() || stampFile(file.path) != file.stamp || file.path.find('\n') != std::string::npos)
+      return std::nullopt; // changed since the compiler read it: what was compiled belongs to no content
+    record += hash + " " + file.path + "\n";
+  }
   if (!writeChecked(directory + "/entry", record))
     return std::nullopt;
   std::string final = root + "/models/" + key;
@@ -246,7 +225,7 @@ void evict(const std::string &root, const std::string &keep) {
   std::vector<fs::path> abandoned;
   int64_t total = 0;
   std::error_code code;
-  for (const char *part : {"/models", "/kernels"})
+  for (const char *part : {"/models", "/kernels", "/hashes"})
     for (const fs::directory_entry &entry : fs::directory_iterator(root + part, code)) {
       if (isTemporary(entry.path())) { // another process may be writing it
         if (isAbandoned(entry.path()))

@@ -7,10 +7,12 @@
 #include "Manifest.h"
 #include "tenon-c/runtime.h"
 #include "tenon/Driver/BuildId.h"
+#include "tenon/Driver/Cache.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Import/ONNX/Import.h"
 #include "tenon/Pipelines/Pipelines.h"
 #include "tenon/Schedule/Target.h"
+#include "tenon/Support/Files.h"
 #include "tenon/Target/CPU/CodeGen.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,12 +20,11 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/ADT/StringExtras.h"
+#include "mlir/Support/Timing.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/Support/xxhash.h"
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -32,12 +33,6 @@
 using namespace mlir;
 
 namespace {
-
-std::string hex(llvm::StringRef text) {
-  llvm::XXH128_hash_t hash =
-      llvm::xxh3_128bits(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
-  return llvm::utohexstr(hash.high64, true, 16) + llvm::utohexstr(hash.low64, true, 16);
-}
 
 /// The user's name for the place of a diagnostic: node name or file position.
 std::string describe(Location loc) {
@@ -55,36 +50,6 @@ std::string describe(Location loc) {
   if (auto call = dyn_cast<CallSiteLoc>(loc))
     return describe(call.getCallee());
   return "";
-}
-
-/// An object on disk that goes when the compile ends.
-struct TemporaryDirectory {
-  llvm::SmallString<128> path;
-  llvm::Error create() {
-    if (std::error_code code = llvm::sys::fs::createUniqueDirectory("tenon", path))
-      return llvm::createStringError(code, "cannot make a temporary directory");
-    return llvm::Error::success();
-  }
-  ~TemporaryDirectory() {
-    if (!path.empty())
-      llvm::sys::fs::remove_directories(path);
-  }
-};
-
-llvm::Error writeFile(const llvm::Twine &path, llvm::StringRef bytes) {
-  std::string name = path.str();
-  std::error_code code;
-  llvm::raw_fd_ostream stream(name, code);
-  if (!code) {
-    stream << bytes;
-    stream.close();
-    code = stream.error();
-  }
-  if (code) {
-    stream.clear_error();
-    return llvm::createStringError(code, "cannot write '%s': %s", name.c_str(), code.message().c_str());
-  }
-  return llvm::Error::success();
 }
 
 class Compilation {
@@ -105,11 +70,16 @@ public:
       return success();
     });
 
+    if (request.timing) {
+      timer.emplace();
+      timer->setEnabled(true);
+      timer->setDisplayMode(DefaultTimingManager::DisplayMode::List);
+      timer->setOutput(createOutputStrategy(DefaultTimingManager::OutputFormat::Text, timingStream));
+      timing = timer->getRootScope();
+    }
     if (llvm::Error error = stage("import", [&] { return import(); }))
       return std::move(error);
     if (llvm::Error error = stage("optimize", [&] { return lowerProgram(); }))
-      return std::move(error);
-    if (llvm::Error error = temporary.create())
       return std::move(error);
     if (llvm::Error error = stage("kernels", [&] { return compileKernels(); }))
       return std::move(error);
@@ -117,17 +87,30 @@ public:
       return std::move(error);
     if (llvm::Error error = stage("link", [&] { return tenon::linkSharedObject(objects, request.output); }))
       return std::move(error);
+    if (timer) {
+      timing.stop();
+      timer->print();
+      timer->clear();
+    }
     return reply;
   }
 
 private:
   llvm::Error stage(const char *name, llvm::function_ref<llvm::Error()> body) {
     auto start = std::chrono::steady_clock::now();
-    if (request.progress)
-      request.progress(name, 0, 1);
-    llvm::Error error = body();
+    report(name, 0, 1);
+    llvm::Error error = cancelled ? llvm::Error::success() : body();
+    if (cancelled) {
+      llvm::consumeError(std::move(error));
+      return llvm::createStringError(std::errc::operation_canceled, "the compile was cancelled");
+    }
     reply.seconds.emplace_back(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return error;
+  }
+
+  void report(const char *name, int64_t done, int64_t total) {
+    if (request.progress && !request.progress(name, done, total))
+      cancelled = true;
   }
 
   llvm::Error failure(const char *what) {
@@ -150,6 +133,7 @@ private:
     }
     if (!module)
       return message.empty() ? failure("import") : llvm::createStringError("%s", message.c_str());
+    reply.outside.insert(blobs.files.begin(), blobs.files.end());
     target = tenon::lookupTarget(context.get(), request.target);
     if (!target)
       return llvm::createStringError("unknown target '%s'", request.target.c_str());
@@ -166,12 +150,14 @@ private:
     {
       PassManager pm(context.get());
       pm.enableVerifier(true);
+      time(pm);
       tenon::buildOptimizePipeline(pm);
       if (failed(pm.run(*module)))
         return failure("optimization");
     }
     dump("2-optimized", *module);
     PassManager pm(context.get());
+    time(pm);
     tenon::buildKernelsPipeline(pm);
     if (failed(pm.run(*module)))
       return failure("kernel formation");
@@ -199,8 +185,12 @@ private:
       std::string text;
       llvm::raw_string_ostream stream(text);
       own->print(stream, OpPrintingFlags().enableDebugInfo(false));
-      std::string key = hex(text + "\n" + tenon::getCompilerId() + "\nlevel " + std::to_string(request.level) +
-                            "\nabi " + std::to_string(TENON_ABI_VERSION));
+      // The text holds IR, schedule and target; no weights.
+      std::string key = tenon::cache::KeyBuilder()
+                            .add("kernel", text)
+                            .add("compiler", request.identity)
+                            .add("level", std::to_string(request.level))
+                            .finish();
       std::string name = "tenon_k_" + key;
       clone.setName(name);
       kernel.getBody().getBlocks().clear();
@@ -212,22 +202,20 @@ private:
     }
     reply.kernels = modules.size();
     objects.assign(modules.size(), "");
-    std::atomic<size_t> next{0}, done{0};
+    std::atomic<size_t> next{0};
+    size_t done = 0;
     std::atomic<int64_t> compiled{0};
     std::string firstError;
     auto worker = [&] {
-      for (size_t i; (i = next++) < modules.size();) {
-        std::string path = (temporary.path + "/k" + llvm::Twine(i) + ".o").str();
-        llvm::Error error = compileKernel(*modules[i], keys[i], path, compiled);
-        objects[i] = path;
+      for (size_t i; !cancelled && (i = next++) < modules.size();) {
+        llvm::Error error = compileKernel(*modules[i], keys[i], objects[i], compiled);
         modules[i] = nullptr;
         std::lock_guard<std::mutex> guard(lock);
         if (error && firstError.empty())
           firstError = llvm::toString(std::move(error));
         else
           llvm::consumeError(std::move(error));
-        if (request.progress)
-          request.progress("kernels", ++done, modules.size());
+        report("kernels", ++done, modules.size());
       }
     };
     unsigned threads = request.threads ? request.threads : std::max(1u, std::thread::hardware_concurrency());
@@ -245,15 +233,18 @@ private:
     return llvm::Error::success();
   }
 
-  llvm::Error compileKernel(ModuleOp kernel, const std::string &key, const std::string &path,
+  llvm::Error compileKernel(ModuleOp kernel, const std::string &key, std::string &object,
                             std::atomic<int64_t> &compiled) {
     if (request.cache)
-      if (std::optional<std::string> object = request.cache->lookup(key))
-        return writeFile(path, *object);
+      if (std::optional<std::string> known = request.cache->lookup(key)) {
+        object = std::move(*known);
+        return llvm::Error::success();
+      }
     ++compiled;
     {
       PassManager pm(context.get());
       pm.enableVerifier(false);
+      time(pm);
       tenon::buildTiledPipeline(pm);
       if (failed(pm.run(kernel)))
         return kernelFailure("tiling of a kernel", kernel);
@@ -261,17 +252,20 @@ private:
     dump("4-tiled-" + key, kernel);
     PassManager pm(context.get());
     pm.enableVerifier(false);
+    time(pm);
     tenon::buildLowerKernelsPipeline(pm);
     if (failed(pm.run(kernel)))
       return kernelFailure("lowering of a kernel", kernel);
     dump("5-llvm-" + key, kernel);
-    auto object = tenon::emitObject(kernel, target, {request.level});
-    if (!object)
-      return object.takeError();
-    llvm::StringRef bytes(object->data(), object->size());
+    TimingScope scope = timing.nest("LLVM (kernels)");
+    auto bytes = tenon::emitObject(kernel, target, {request.level});
+    scope.stop();
+    if (!bytes)
+      return bytes.takeError();
+    object.assign(bytes->data(), bytes->size());
     if (request.cache)
-      request.cache->store(key, bytes.str());
-    return writeFile(path, bytes);
+      request.cache->store(key, object);
+    return llvm::Error::success();
   }
 
   llvm::Error kernelFailure(const char *what, ModuleOp kernel) {
@@ -287,21 +281,26 @@ private:
     manifest["abi"] = TENON_ABI_VERSION;
     manifest["tenon_version"] = tenon::getCompilerId();
     manifest["entry"] = "tenon_model_run";
-    if (module->lookupSymbol("tenon_init"))
+    manifest["init"] = nullptr;
+    if (module->lookupSymbol("tenon_init")) {
       manifest["init"] = "tenon_model_init";
-    else
-      manifest["init"] = nullptr;
+      if (request.keepConstants)
+        manifest["constants"] = llvm::sys::path::filename(request.output).str() + ".constants";
+    }
     manifest["target"] = llvm::json::Object{{"triple", target.getTriple()},
                                             {"cpu", target.getCpu()},
                                             {"features", target.getFeatures()},
                                             {"vector_bits", target.getVectorBits()}};
     manifest["weights"] = tenon::describeWeights(*module);
     PassManager pm(context.get());
+    time(pm);
     tenon::buildLowerHostPipeline(pm);
     if (failed(pm.run(*module)))
       return failure("lowering of the host program");
     dump("6-host", *module);
+    TimingScope scope = timing.nest("LLVM (host)");
     auto host = tenon::emitObject(*module, target, {std::min(request.level, 1u)});
+    scope.stop();
     if (!host)
       return host.takeError();
     std::string text;
@@ -310,11 +309,8 @@ private:
     auto glue = tenon::emitGlue(text, target);
     if (!glue)
       return glue.takeError();
-    for (auto [name, bytes] : {std::pair("/host.o", &*host), std::pair("/glue.o", &*glue)}) {
-      objects.push_back((temporary.path + name).str());
-      if (llvm::Error error = writeFile(objects.back(), llvm::StringRef(bytes->data(), bytes->size())))
-        return error;
-    }
+    for (auto *bytes : {&*host, &*glue})
+      objects.emplace_back(bytes->data(), bytes->size());
     return llvm::Error::success();
   }
 
@@ -342,8 +338,9 @@ private:
         llvm::sys::fs::make_absolute(absolute);
         if (!request.selfContained) {
           weight.setArchive(absolute);
-          if (!llvm::is_contained(reply.outside, absolute.str()))
-            reply.outside.push_back(absolute.str().str());
+          std::string name = absolute.str().str();
+          if (!reply.outside.count(name))
+            reply.outside.emplace(name, tenon::stampFile(name));
           continue;
         }
         auto &file = files[absolute.str().str()];
@@ -386,6 +383,11 @@ private:
     return llvm::Error::success();
   }
 
+  void time(PassManager &pm) {
+    if (timer)
+      pm.enableTiming(timing);
+  }
+
   void dump(const llvm::Twine &name, ModuleOp what) {
     if (request.dumpDirectory.empty())
       return;
@@ -404,10 +406,13 @@ private:
   tenon::onnx::WeightBlobs blobs;
   tenon::TargetAttr target;
   llvm::json::Object manifest;
-  TemporaryDirectory temporary;
   std::vector<std::string> keys, objects;
   std::string errors;
   std::mutex lock;
+  std::atomic<bool> cancelled{false};
+  llvm::raw_string_ostream timingStream{reply.timing};
+  std::optional<DefaultTimingManager> timer;
+  TimingScope timing;
 };
 
 } // namespace

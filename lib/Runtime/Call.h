@@ -19,8 +19,8 @@ struct tenon_call {
   int32_t fail(int32_t code, const std::string &message);
 
   tenon::runtime::Model &model;
-  tenon_output *outputs = nullptr; ///< null while the model's constants are computed
-  int32_t outputCount = 0;
+  tenon_output *outputs = nullptr;
+  bool computesConstants = false; ///< its outputs are the model's constants
 
   std::atomic<int32_t> status{TENON_OK};
   std::mutex errorLock;

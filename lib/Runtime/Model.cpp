@@ -1,6 +1,8 @@
 //===- Model.cpp - a compiled model: loading, weights, runs ---------------------------------===//
 #include "tenon/Runtime/Model.h"
 #include "Call.h"
+#include "Constants.h"
+#include "tenon/Support/Files.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -78,8 +80,8 @@ static void checkProcessor(const json &target) {
                     "-bit vectors or instructions that this processor lacks; compile it on this machine");
 }
 
-/// The dynamic loader trusts sizes in a file; one that was cut short would end the process.
-static void checkSharedObject(const std::string &path) {
+/// Opens a shared object. The dynamic loader trusts sizes in a file; one that was cut short would end the process.
+static int openSharedObject(const std::string &path) {
   int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0)
     throw Error(TENON_EIO, "cannot open '" + path + "': " + std::strerror(errno));
@@ -100,12 +102,25 @@ static void checkSharedObject(const std::string &path) {
   }
   for (const Elf64_Phdr &segment : segments)
     ok = ok && inside(segment.p_offset, segment.p_filesz);
-  close(file);
-  if (!ok)
+  if (!ok) {
+    close(file);
     throw Error(TENON_EIO, "'" + path + "' is no shared object, or is cut short");
+  }
+  return file;
 }
 
-Model::Model(const std::string &path, int threads, const tenon_callbacks *given) {
+/// Loads an open file. The dynamic loader knows libraries by their names: a file that has replaced a loaded one would
+/// be taken for it, so that each load gets a name of its own.
+static void *loadSharedObject(int file) {
+  static std::atomic<uint32_t> counter{0};
+  std::string name = "/proc";
+  for (uint32_t bits = ++counter; bits; bits >>= 1)
+    name += bits & 1 ? "/." : "/";
+  return dlopen((name + "/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
+Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
+    : constants(std::make_unique<Constants>()) {
   if (given) {
     if (given->struct_size > sizeof(tenon_callbacks) || given->struct_size < offsetof(tenon_callbacks, alloc))
       throw Error(TENON_EINVAL, "the callbacks' struct_size is " + std::to_string(given->struct_size) +
@@ -114,10 +129,9 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
     if ((callbacks.alloc == nullptr) != (callbacks.free == nullptr))
       throw Error(TENON_EINVAL, "the callbacks must have both alloc and free, or neither");
   }
-  // A name without a slash would be searched for in the system's folders.
-  std::string file = path.find('/') == std::string::npos ? "./" + path : path;
-  checkSharedObject(file);
-  library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  int file = openSharedObject(path);
+  library = loadSharedObject(file);
+  close(file);
   if (!library)
     throw Error(TENON_EIO, "cannot load '" + path + "': " + dlerror());
   try {
@@ -135,25 +149,11 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
     bind(&runtimeTable());
     init = reinterpret_cast<tenon_kernel_fn>(dlsym(library, "tenon_model_init"));
     size_t slash = path.rfind('/');
-    mapWeights(slash == std::string::npos ? "." : path.substr(0, slash));
-    if (init) {
-      auto call = takeCall();
-      int32_t status = init(call.get(), nullptr);
-      if (call->status != TENON_OK)
-        status = call->status;
-      if (status != TENON_OK)
-        throw Error(status, "computing the model's constants failed: " + call->message);
-      idle.clear();
-      // What was packed is not read again: its pages may go.
-      for (Mapping &mapping : mappings)
-        madvise(mapping.data, mapping.bytes, MADV_DONTNEED);
-      for (Weight &weight : weights)
-        if (weight.constant >= 0)
-          weight.data = constants[weight.constant];
-    }
+    std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
+    mapWeights(directory);
+    if (init)
+      computeConstants(directory);
   } catch (...) {
-    for (void *constant : constants)
-      std::free(constant);
     for (Mapping &mapping : mappings)
       munmap(mapping.data, mapping.bytes);
     dlclose(library);
@@ -164,11 +164,35 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
 Model::~Model() {
   idle.clear();
   pool.reset();
-  for (void *constant : constants)
-    std::free(constant);
   for (Mapping &mapping : mappings)
     munmap(mapping.data, mapping.bytes);
   dlclose(library);
+}
+
+void Model::computeConstants(const std::string &directory) {
+  // What the constants are computed from: the code, and the weights' files as they are.
+  std::string identity = manifest, path = constantsFile.empty() ? "" : directory + "/" + constantsFile;
+  for (const Mapping &mapping : mappings)
+    identity += "\n" + mapping.path + "\n" + mapping.stamp;
+  identity = hashBytes(identity);
+  if (path.empty() || !constants->mapKept(path, identity)) {
+    if (!constants->allocate(path))
+      throw Error(TENON_ENOMEM, "out of memory: no place for the model's constants");
+    auto call = takeCall();
+    call->computesConstants = true;
+    int32_t status = init(call.get(), nullptr);
+    if (call->status != TENON_OK)
+      status = call->status;
+    if (status != TENON_OK)
+      throw Error(status, "computing the model's constants failed: " + call->message);
+    call.reset(); // its arena may be as large as the constants
+    if (std::all_of(mappings.begin(), mappings.end(),
+                    [](const Mapping &mapping) { return stampFile(mapping.path) == mapping.stamp; }))
+      constants->keep(path, identity);
+  }
+  for (Weight &weight : weights)
+    if (weight.constant >= 0)
+      weight.data = constants->at(weight.constant);
 }
 
 static std::vector<Port> parsePorts(const json &list) {
@@ -208,6 +232,9 @@ void Model::parseManifest() {
     outputs = parsePorts(parsed.at("outputs"));
     for (const json &kernel : parsed.at("kernels"))
       kernels.push_back({kernel.at("name").get<std::string>(), kernel.at("nodes").dump()});
+    constantsFile = parsed.value("constants", std::string());
+    if (constantsFile.find('/') != std::string::npos)
+      throw Error(TENON_EIO, "the model's manifest is damaged: its constants lie in '" + constantsFile + "'");
     const json &list = parsed.at("weights");
     for (const json &item : list) {
       WeightPlace place{item.at("name").get<std::string>(), item.at("archive").get<std::string>(),
@@ -234,12 +261,13 @@ const Model::Mapping &Model::mapFile(const std::string &path) {
     throw Error(TENON_EIO, "cannot open the weights '" + path + "': " + std::strerror(errno));
   struct stat status;
   void *data = MAP_FAILED;
+  std::string stamp = stampFile(file);
   if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
     data = mmap(nullptr, status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
   if (data == MAP_FAILED)
     throw Error(TENON_EIO, "cannot map the weights '" + path + "': it is empty or no regular file");
-  mappings.push_back({path, data, static_cast<size_t>(status.st_size)});
+  mappings.push_back({path, stamp, data, static_cast<size_t>(status.st_size)});
   return mappings.back();
 }
 
@@ -251,8 +279,7 @@ void Model::mapWeights(const std::string &directory) {
     weight.length = static_cast<size_t>(length);
     if (archive == "init:") {
       weight.constant = offset;
-      if (constants.size() <= static_cast<size_t>(offset))
-        constants.resize(offset + 1, nullptr);
+      constants->reserve(offset, weight.length);
     } else {
       if (length == 0) {
         static const char nothing[64] = {};
@@ -269,15 +296,12 @@ void Model::mapWeights(const std::string &directory) {
   }
 }
 
-void *Model::makeConstant(int64_t index) {
-  for (const Weight &weight : weights)
-    if (weight.constant == index) {
-      if (!constants[index])
-        constants[index] = allocateAligned(weight.length);
-      return constants[index];
-    }
-  // A constant that nothing reads still needs a place.
-  return nullptr;
+void *Model::constant(int64_t index) { return constants->at(index); }
+
+void Model::dropPages() {
+  for (Mapping &mapping : mappings)
+    madvise(mapping.data, mapping.bytes, MADV_DONTNEED);
+  constants->dropPages();
 }
 
 int Model::workers() const { return callbacks.parallel_for ? std::max(1, callbacks.workers) : pool->workers(); }
@@ -400,7 +424,6 @@ void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *resu
   checkInputs(given, inputCount, packed, words);
   auto call = takeCall();
   call->outputs = results;
-  call->outputCount = outputCount;
   for (int32_t i = 0; i < outputCount; ++i)
     results[i].owned = 0;
   int32_t status = entry(call.get(), words.data());

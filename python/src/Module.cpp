@@ -168,30 +168,35 @@ private:
   std::shared_ptr<tenon_model> model;
 };
 
-/// The request and the reply are JSON, as in tenon.h. progress(stage, done, total) or None.
-std::string compile(const std::string &request, nb::object progress) {
+/// The request and the reply are JSON, as in tenon.h; `model` the bytes or None; progress(stage, done, total) or None.
+/// What progress raises, and Ctrl-C, ends the compile.
+std::string compile(const std::string &request, std::optional<nb::bytes> model, nb::object progress) {
   struct Context {
     nb::object call;
-    std::optional<nb::python_error> failure; ///< what the callback raised first
+    std::optional<nb::python_error> failure; ///< what was raised first
   } context{progress, std::nullopt};
-  tenon_progress_fn report = nullptr;
-  if (!progress.is_none())
-    report = [](void *user, const char *stage, int64_t done, int64_t total) {
-      nb::gil_scoped_acquire acquire;
-      auto *context = static_cast<Context *>(user);
-      if (context->failure)
-        return;
-      try {
+  tenon_progress_fn report = [](void *user, const char *stage, int64_t done, int64_t total) {
+    nb::gil_scoped_acquire acquire;
+    auto *context = static_cast<Context *>(user);
+    if (context->failure)
+      return 1;
+    try {
+      if (PyErr_CheckSignals() != 0) // does nothing on other threads than the main one
+        throw nb::python_error();
+      if (!context->call.is_none())
         context->call(stage, done, total);
-      } catch (nb::python_error &error) {
-        context->failure.emplace(std::move(error));
-      }
-    };
+      return 0;
+    } catch (nb::python_error &error) {
+      context->failure.emplace(std::move(error));
+      return 1;
+    }
+  };
   char *reply = nullptr, *error = nullptr;
   int32_t status;
   {
     nb::gil_scoped_release release;
-    status = tenon_compile(request.c_str(), report, &context, &reply, &error);
+    status = tenon_compile(request.c_str(), model ? model->c_str() : nullptr, model ? model->size() : 0, report,
+                           &context, &reply, &error);
   }
   if (context.failure) {
     tenon_free(reply), tenon_free(error);
@@ -216,7 +221,7 @@ std::string compilerPath() {
 NB_MODULE(_tenon, m) {
   m.doc() = "The C API of Tenon for Python; use the package tenon.";
   m.def("version", [] { return std::string(tenon_version()); });
-  m.def("compile", &compile, nb::arg("request"), nb::arg("progress").none());
+  m.def("compile", &compile, nb::arg("request"), nb::arg("model").none(), nb::arg("progress").none());
   m.def("compiler_path", &compilerPath);
   m.def("dtype_code", [](const std::string &name) { return tenon_dtype_from_name(name.c_str()); });
   m.def("measure_peaks", [](int32_t threads) {

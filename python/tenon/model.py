@@ -2,10 +2,11 @@
 
 Must not import onnx: a ModelProto is recognised by its method SerializeToString.
 """
-import base64
 import json
 import os
+import shutil
 import time
+import warnings
 from typing import NamedTuple, Tuple, Union
 
 import numpy as np
@@ -187,7 +188,8 @@ class Model:
 
     @property
     def info(self):
-        """How this model came to be: `path` of the shared object, `cached`, `seconds` to get it, `kernels`."""
+        """How this model came to be: `path` of the shared object (None where there is no cache), `cached`, `seconds` to
+        get it, `kernels`, `compiled_kernels` (those that the cache did not have), `stages` with their seconds."""
         return dict(self._info)
 
     def random_inputs(self, seed=0, **symbols):
@@ -243,7 +245,7 @@ def measure_peaks(threads=None):
 
 
 def compile(model, target="host", threads=None, precision="default", shapes=None, *, output=None, cache=True,
-            progress=None):
+            timing=False, progress=None):
     """Compiles a model, or finds it in the cache, and loads it.
 
     model      path of a .onnx or .mlir file, its bytes, or an onnx.ModelProto
@@ -253,7 +255,8 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
     shapes     {input name: shape} fixes dims that the model leaves open; None keeps a dim open
     output     where the shared object is written (default: into the cache)
     cache      False compiles even what the cache has
-    progress   called with (stage, done, total)
+    timing     True compiles even what the cache has, and keeps a table of passes by time in `info["timing"]`
+    progress   called with (stage, done, total); what it raises ends the compile
     """
     if precision != "default":
         raise errors.InvalidArgument(f"expected precision 'default', but got {precision!r}")
@@ -262,24 +265,34 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
     request = {"target": target, "threads": threads or 0, "cache": bool(cache),
                "shapes": {str(name): [-1 if dim is None or isinstance(dim, str) else int(dim) for dim in shape]
                           for name, shape in (shapes or {}).items()}}
+    if timing:
+        request.update(timing=True, cache=False)
     if output:
         request["output"] = os.path.abspath(output)
+    data = None
     if isinstance(model, (str, os.PathLike)):
         request["path"] = path = os.fspath(model)
         if not os.path.isfile(path):
             raise errors.FileError(f"no file {path!r}" if not os.path.exists(path) else f"{path!r} is not a file")
     elif isinstance(model, (bytes, bytearray, memoryview)):
-        request["bytes"] = base64.b64encode(model).decode()
+        data = bytes(model)
     elif hasattr(model, "SerializeToString"):
-        request["bytes"] = base64.b64encode(model.SerializeToString()).decode()
+        data = model.SerializeToString()
     else:
         raise errors.InvalidArgument(f"expected a path, bytes or an onnx.ModelProto, but got {type(model).__name__}")
     start = time.perf_counter()
-    reply = json.loads(extension().compile(json.dumps(request), progress))
-    compiled = Model(extension().Handle(reply["output"], threads or 0), {
-        "path": reply["output"], "cached": reply.get("cached", False), "threads": threads,
-        "kernels": reply.get("kernels", 0), "compiled_kernels": reply.get("compiled_kernels", 0),
-        "seconds": time.perf_counter() - start, "stages": reply.get("seconds", {})})
+    reply = json.loads(extension().compile(json.dumps(request), data, progress))
+    if "warning" in reply:
+        warnings.warn(reply["warning"], RuntimeWarning, stacklevel=2)
+    try:
+        handle = extension().Handle(reply["output"], threads or 0)
+    finally:
+        if reply["temporary"]:  # what is loaded needs no name any more
+            shutil.rmtree(os.path.dirname(reply["output"]), ignore_errors=True)
+    compiled = Model(handle, {
+        "path": None if reply["temporary"] else reply["output"], "cached": reply["cached"], "threads": threads,
+        "kernels": reply["kernels"], "compiled_kernels": reply["compiled_kernels"],
+        "seconds": time.perf_counter() - start, "stages": reply["seconds"], "timing": reply.get("timing", "")})
     unknown = set(request["shapes"]) - {value.name for value in compiled.inputs}
     if unknown:
         raise errors.InvalidArgument(f"a shape is given for {sorted(unknown)[0]!r}, but the inputs are "

@@ -14,9 +14,6 @@
 
 namespace tenon::cache {
 
-/// xxh3-128 of `bytes` as 32 hex digits.
-std::string hashBytes(std::string_view bytes);
-
 /// A key of named parts: change, add or leave out any part and the key changes.
 class KeyBuilder {
 public:
@@ -40,13 +37,24 @@ bool writeChecked(const std::string &path, std::string_view bytes);
 struct ModelEntry {
   std::string sharedObject;
 };
-/// An entry whose files are whole and whose outside files (path, size, mtime) are as they were.
+/// A file that a model reads when it is loaded, or was read when it was compiled.
+struct OutsideFile {
+  std::string path;  ///< absolute
+  std::string stamp; ///< stampFile when the compiler opened it
+};
+
+/// hashFile of a file's content. Large files are hashed once: the result is noted in the cache beside the file's stamp,
+/// unless the file changed in the last `settled` seconds and may still be written to. `root` may be empty: no notes.
+std::string hashContent(const std::string &root, const std::string &path, int64_t settled = 60);
+
+/// An entry whose files are whole and whose outside files hold what they held.
 std::optional<ModelEntry> findModel(const std::string &root, const std::string &key);
 /// A new private directory to compile into.
 std::optional<std::string> beginModel(const std::string &root);
-/// Publishes it under `key`; `outside` lists files that the model reads at load time.
+/// Publishes it under `key`; nullopt, with `directory` left as it is, where that cannot be done, or where a file of
+/// `outside` is no longer what the compiler read.
 std::optional<ModelEntry> commitModel(const std::string &root, const std::string &key, const std::string &directory,
-                                      const std::vector<std::string> &outside);
+                                      const std::vector<OutsideFile> &outside);
 
 /// Removes the entries that were not used for longest until the cache is below $TENON_CACHE_LIMIT bytes (default 4
 /// GiB). Spares the model `keep`, which its caller is about to load, and what is being written; removes what writers

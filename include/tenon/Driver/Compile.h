@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #pragma once
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
 #include <functional>
@@ -27,7 +28,7 @@ struct CompileRequest {
   /// A .onnx or .mlir file. With `bytes`, only the base of relative external data and the name in messages.
   std::string path;
   /// The model itself; nullopt: read `path`.
-  std::optional<std::string> bytes;
+  std::optional<llvm::StringRef> bytes;
   /// "host" or a name of the target table, such as "x86-64-v3".
   std::string target = "host";
   /// Fixed shapes of inputs by name; -1 keeps a dim dynamic.
@@ -41,21 +42,31 @@ struct CompileRequest {
   /// LLVM's optimisation level.
   unsigned level = 2;
   ObjectCache *cache = nullptr;
-  /// Called with (stage, done, total), from any thread, one at a time.
-  std::function<void(const std::string &, int64_t, int64_t)> progress;
+  /// Which compiler and interface this is: a part of the kernels' keys.
+  std::string identity;
+  /// The model's constants may be kept beside `output`, in a file that the manifest names, once they are computed.
+  bool keepConstants = false;
+  /// Called with (stage, done, total), from any thread, one at a time; false ends the compile.
+  std::function<bool(const std::string &, int64_t, int64_t)> progress;
+  /// Whether to time every pass.
+  bool timing = false;
   /// When set, the IR after each stage is written there.
   std::string dumpDirectory;
 };
 
 struct CompileReply {
   int64_t kernels = 0, compiledKernels = 0;
-  /// Files outside `output`'s folder that the model reads when it is loaded.
-  std::vector<std::string> outside;
+  /// Files other than the model that were read, or that the model reads when it is loaded: path and stampFile.
+  std::map<std::string, std::string> outside;
   /// Seconds per stage, in order.
   std::vector<std::pair<std::string, double>> seconds;
+  /// The table of passes by time, when asked for. Kernels are timed on their threads: sums may exceed the wall clock.
+  std::string timing;
 };
 
-/// Compiles a model. Errors are complete sentences for the user, one line per problem, with the node's name.
+/// Compiles a model. Errors are complete sentences for the user, one line per problem, with the node's name. Their code
+/// is std::errc::operation_canceled when `progress` ended the compile, another of the generic category when `output`
+/// cannot be written, and else none.
 llvm::Expected<CompileReply> compile(const CompileRequest &request);
 
 } // namespace tenon

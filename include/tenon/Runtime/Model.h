@@ -18,6 +18,8 @@ struct tenon_call;
 
 namespace tenon::runtime {
 
+class Constants;
+
 /// An error with its TENON_E... code; never leaves the C functions.
 struct Error : std::runtime_error {
   Error(int32_t code, const std::string &message) : std::runtime_error(message), code(code) {}
@@ -60,8 +62,11 @@ public:
   void release(void *memory);
 
   const void *weight(int64_t index) const { return weights[index].data; }
-  /// Memory for constant `index` of tenon_model_init.
-  void *makeConstant(int64_t index);
+  /// Memory for constant `index` of tenon_model_init; null for one that nothing reads.
+  void *constant(int64_t index);
+  /// Gives back the memory of what is in files: while constants are computed, most is touched once. What is touched
+  /// again is found in the system's cache of the file.
+  void dropPages();
   const std::vector<Port> &outputPorts() const { return outputs; }
 
   bool profiling() const { return profileOn; }
@@ -81,13 +86,14 @@ private:
     int64_t offset, length;
   };
   struct Mapping {
-    std::string path;
+    std::string path, stamp; ///< the latter stampFile when it was mapped
     void *data = nullptr;
     size_t bytes = 0;
   };
 
   void parseManifest();
   void mapWeights(const std::string &directory);
+  void computeConstants(const std::string &directory);
   const Mapping &mapFile(const std::string &path);
   void checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed,
                    std::vector<void *> &words);
@@ -99,7 +105,8 @@ private:
   std::vector<WeightPlace> places;
   std::vector<Weight> weights;
   std::vector<Mapping> mappings;
-  std::vector<void *> constants;
+  std::unique_ptr<Constants> constants;
+  std::string constantsFile; ///< where they may be kept, beside the shared object; or ""
   tenon_kernel_fn entry = nullptr, init = nullptr;
   tenon_callbacks callbacks{};
   std::unique_ptr<ThreadPool> pool;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ImportContext.h"
+#include "tenon/Support/Files.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -152,11 +153,13 @@ std::optional<StringRef> Importer::bytesOf(const proto::Tensor &t, std::string &
         why = ("external data '" + location + "' is not a file").str();
         return std::nullopt;
       }
+      std::string stamp = stampFile(full.str().str());
       auto opened = llvm::MemoryBuffer::getFile(full, false, false);
       if (!opened) {
         why = ("external data '" + location + "': " + opened.getError().message()).str();
         return std::nullopt;
       }
+      blobs.files[full.str().str()] = std::move(stamp);
       buffer = std::move(*opened);
     }
     StringRef all = buffer->getBuffer();

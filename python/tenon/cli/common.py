@@ -1,6 +1,7 @@
 """What the commands share: options of a model, the progress bar, tables."""
 import argparse
 import os
+import sys
 
 from .. import errors
 
@@ -14,6 +15,7 @@ def add_compile_options(parser):
                         help="fix the shape of an input ('?' keeps a dim open); may be repeated")
     parser.add_argument("--target", default="host", help="'host' (default) or a target such as x86-64-v3")
     parser.add_argument("--threads", type=positive, help="threads to run with (default: all that may be used)")
+    parser.add_argument("--timing", action="store_true", help="print how long each pass took (implies --no-cache)")
     parser.add_argument("--no-cache", action="store_true", help="compile even what the cache has")
 
 
@@ -44,8 +46,11 @@ def open_model(options, output=None):
     if options.model.endswith(".so"):
         return api.load(options.model, options.threads)
     with progress(f"compiling {os.path.basename(options.model)}") as report:
-        return api.compile(options.model, options.target, options.threads, shapes=dict(options.shape), output=output,
-                           cache=not options.no_cache, progress=report)
+        model = api.compile(options.model, options.target, options.threads, shapes=dict(options.shape), output=output,
+                            cache=not options.no_cache, timing=options.timing, progress=report)
+    if options.timing:
+        print(model.info["timing"], file=sys.stderr)
+    return model
 
 
 class progress:

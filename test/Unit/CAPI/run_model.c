@@ -74,16 +74,17 @@ int main(int argc, char **argv) {
   tenon_model_destroy(NULL);
 
   char *reply = NULL;
-  if (expect_error(tenon_compile("{", NULL, NULL, &reply, &error), TENON_EINVAL, error, "no JSON object"))
+  if (expect_error(tenon_compile("{", NULL, 0, NULL, NULL, &reply, &error), TENON_EINVAL, error, "no JSON object"))
     return 1;
-  if (expect_error(tenon_compile("{}", NULL, NULL, &reply, &error), TENON_EINVAL, error, "neither 'path' nor 'bytes'"))
+  if (expect_error(tenon_compile("{}", NULL, 0, NULL, NULL, &reply, &error), TENON_EINVAL, error,
+                   "neither 'path' nor 'bytes'"))
     return 1;
-  if (expect_error(tenon_compile("{\"path\": \"/nonexistent.onnx\"}", NULL, NULL, &reply, &error), TENON_EIO, error,
-                   "/nonexistent.onnx"))
+  if (expect_error(tenon_compile("{\"path\": \"/nonexistent.onnx\"}", NULL, 0, NULL, NULL, &reply, &error), TENON_EIO,
+                   error, "/nonexistent.onnx"))
     return 1;
-  CHECK(tenon_compile(NULL, NULL, NULL, &reply, &error) == TENON_EINVAL);
+  CHECK(tenon_compile(NULL, NULL, 0, NULL, NULL, &reply, &error) == TENON_EINVAL);
   tenon_free(error);
-  CHECK(tenon_compile("{\"path\": 3}", NULL, NULL, &reply, &error) == TENON_EINVAL);
+  CHECK(tenon_compile("{\"path\": 3}", NULL, 0, NULL, NULL, &reply, &error) == TENON_EINVAL);
   tenon_free(error);
   return 0;
 }

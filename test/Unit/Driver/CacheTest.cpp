@@ -1,5 +1,6 @@
 //===- CacheTest.cpp - what cannot be trusted is a miss, and nothing harms the cache ----------===//
 #include "tenon/Driver/Cache.h"
+#include "tenon/Support/Files.h"
 
 #include <chrono>
 #include <csignal>
@@ -35,7 +36,8 @@ protected:
     fs::remove_all(base);
   }
   static void write(const std::string &path, const std::string &text) { std::ofstream(path) << text; }
-  std::string put(const std::string &key, const std::string &text, const std::vector<std::string> &outside = {}) {
+  std::string put(const std::string &key, const std::string &text,
+                  const std::vector<cache::OutsideFile> &outside = {}) {
     std::string directory = cache::beginModel(root).value();
     write(directory + "/model.so", text);
     return cache::commitModel(root, key, directory, outside).value().sharedObject;
@@ -107,15 +109,53 @@ TEST_F(Cache, Models) {
   EXPECT_FALSE(cache::findModel(root, "key"));
 }
 
-TEST_F(Cache, OutsideFilesMustBeAsTheyWere) {
-  std::string weights = base + "/weights";
+TEST_F(Cache, OutsideFilesMustHoldWhatTheyHeld) {
+  std::string weights = base + "/weights", other = base + "/other";
   write(weights, "1234");
-  put("key", "code", {weights});
+  auto when = fs::last_write_time(weights);
+  put("key", "code", {{weights, stampFile(weights)}});
   EXPECT_TRUE(cache::findModel(root, "key"));
-  write(weights, "12345");
+  write(weights, "1235"); // as long as before, and as old
+  fs::last_write_time(weights, when);
   EXPECT_FALSE(cache::findModel(root, "key"));
+  write(other, "1234");
+  fs::rename(other, weights);
+  EXPECT_TRUE(cache::findModel(root, "key"));
   fs::remove(weights);
   EXPECT_FALSE(cache::findModel(root, "key"));
+}
+
+TEST_F(Cache, WhatChangedMeanwhileIsNotPublished) {
+  std::string weights = base + "/weights";
+  write(weights, "1234");
+  std::string stamp = stampFile(weights), directory = cache::beginModel(root).value();
+  write(directory + "/model.so", "code");
+  write(base + "/other", "1234");
+  fs::rename(base + "/other", weights);
+  EXPECT_FALSE(cache::commitModel(root, "key", directory, {{weights, stamp}}));
+  EXPECT_TRUE(fs::exists(directory + "/model.so"));
+  EXPECT_FALSE(cache::findModel(root, "key"));
+}
+
+TEST_F(Cache, HashesOfLargeFilesAreNotedUntilTheyChange) {
+  std::string path = base + "/large", text(2 << 20, 'x');
+  write(path, text);
+  std::string before = cache::hashContent(root, path);
+  EXPECT_EQ(before, hashBytes(text));
+  EXPECT_TRUE(fs::is_empty(root + "/hashes")) << "a file that was written just now may change unseen";
+  EXPECT_EQ(cache::hashContent(root, path, -1), before);
+  ASSERT_FALSE(fs::is_empty(root + "/hashes"));
+  std::string note = fs::directory_iterator(root + "/hashes")->path();
+  std::string known = cache::readChecked(note).value();
+  ASSERT_TRUE(cache::writeChecked(note, known.substr(0, known.size() - 4) + "beef"));
+  EXPECT_NE(cache::hashContent(root, path), before) << "the note was not read";
+  auto when = fs::last_write_time(path);
+  text[5] = 'y';
+  write(path, text);
+  fs::last_write_time(path, when);
+  EXPECT_EQ(cache::hashContent(root, path), hashBytes(text));
+  fs::remove(path);
+  EXPECT_EQ(cache::hashContent(root, path), "");
 }
 
 TEST_F(Cache, DirectoriesOfOthersAreRefused) {

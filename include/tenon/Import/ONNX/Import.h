@@ -26,6 +26,8 @@ struct ImportOptions {
 /// file, and every large initializer of a model that was given as bytes.
 struct WeightBlobs {
   std::map<std::string, std::vector<char>> blobs;
+  /// Files of external data that were read, with their stampFile at that time: what they held is part of the module.
+  std::map<std::string, std::string> files;
 };
 
 /// Imports a model file. The file is mapped, large initializers stay in it: they become `tenon.weight` with an absolute

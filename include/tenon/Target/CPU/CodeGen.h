@@ -37,7 +37,8 @@ llvm::Expected<std::string> emitLLVMText(mlir::ModuleOp module, TargetAttr targe
 /// constant tenon_model_manifest.
 llvm::Expected<llvm::SmallVector<char, 0>> emitGlue(llvm::StringRef manifest, TargetAttr target);
 
-/// Links objects (files) to a shared object that exports the tenon_model_* symbols only.
+/// Links objects (their bytes) to a shared object that exports the tenon_model_* symbols only. Nothing but `output` is
+/// written to disk; a failure to do so has the code std::errc::io_error.
 llvm::Error linkSharedObject(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
 
 } // namespace tenon
