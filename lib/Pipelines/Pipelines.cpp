@@ -27,13 +27,23 @@ void tenon::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createSymbolDCEPass());
 }
 
+/// Kernels of all work that is in none yet.
+static void addFormKernels(OpPassManager &pm) {
+  pm.addPass(tenon::createFormKernels());
+  pm.addPass(tenon::createCheckKernels());
+  pm.addPass(tenon::createOutlineKernels());
+}
+
 void tenon::buildKernelsPipeline(OpPassManager &pm) {
-  pm.addPass(createFormKernels());
-  pm.addPass(createCheckKernels());
-  pm.addPass(createOutlineKernels());
+  addFormKernels(pm);
   // Schedules are written for the form that lowering tiles, so contractions take it first.
   pm.addPass(createToTileContract());
   pm.addPass(createAssignSchedules());
+  // Which panels a weight is stored by is a schedule's decision; making them is work for more kernels.
+  pm.addPass(createPackWeights());
+  addFormKernels(pm);
+  pm.addPass(createAssignSchedules());
+  pm.addPass(createSymbolDCEPass());
 }
 
 void tenon::buildTiledPipeline(OpPassManager &pm) {

@@ -142,6 +142,23 @@ static LogicalResult runStructured(Interpreter &interpreter, linalg::LinalgOp op
   return success();
 }
 
+/// A factor stored by panels as its map sees it: element (p.., v, r..) is at (p.., v / width, r.., v mod width).
+static Tensor unpackPanels(const Tensor &stored, int64_t blocked, int64_t extent) {
+  SmallVector<int64_t> shape(stored.shape().drop_back());
+  int64_t width = stored.shape().back();
+  shape[blocked] = extent;
+  Tensor plain(stored.element(), shape);
+  Scalar *target = plain.mutableData();
+  (void)forEach(shape, [&](ArrayRef<int64_t> point) {
+    int64_t place = 0;
+    for (auto [dim, index] : llvm::enumerate(point))
+      place = place * stored.shape()[dim] + (static_cast<int64_t>(dim) == blocked ? index / width : index);
+    *target++ = stored.data()[place * width + point[blocked] % width];
+    return success();
+  });
+  return plain;
+}
+
 static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
   if (!op.getResult())
     return op->emitError("on memrefs is not in the reference evaluator");
@@ -157,6 +174,10 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
   SmallVector<Access> accesses;
   for (auto [operand, map] : llvm::zip(op->getOperands(), maps)) {
     operands.push_back(interpreter.tensor(operand));
+    if (op.hasPanels(operands.size() - 1))
+      for (auto [position, expr] : llvm::enumerate(map.getResults()))
+        if (cast<AffineDimExpr>(expr).getPosition() == op.getVectorDim())
+          operands.back() = unpackPanels(operands.back(), position, bounds[op.getVectorDim()]);
     accesses.emplace_back(map, operands.back().shape());
     if (failed(accesses.back().check(op, bounds)))
       return failure();

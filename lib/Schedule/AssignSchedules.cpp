@@ -1,4 +1,5 @@
 //===- AssignSchedules.cpp - a schedule on each kernel ----------------------------------------===//
+#include "tenon/Analysis/Weights.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Schedule/Passes.h"
 #include "tenon/Schedule/Schedule.h"
@@ -42,14 +43,46 @@ static Type getVectorElement(func::FuncOp kernel) {
   return widest;
 }
 
-ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target) {
+ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target, const KernelCalls &calls) {
   for (auto op : kernel.getBody().getOps<TileContractOp>())
-    return getDefaultSchedule(op, target);
-  return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {},
+    return getDefaultSchedule(op, target, {calls.isWeight(kernel, op.getLhs()), calls.isWeight(kernel, op.getRhs())});
+  return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, {},
                            /*vectorDim=*/-1, target.getVectorElements(getVectorElement(kernel)));
 }
 
-LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target) {
+/// Factors in `prepack` are weights, or are stored by panels already; tiles hold whole panels.
+static LogicalResult verifyPrepack(func::FuncOp kernel, TileContractOp op, ScheduleAttr schedule,
+                                   const KernelCalls &calls) {
+  int64_t vectorDim = schedule.getVectorDim();
+  for (int64_t factor : schedule.getPrepack()) {
+    AffineMap map = op.getMaps()[factor];
+    if (!op.hasPanels(factor) && !calls.isWeight(kernel, op->getOperand(factor)))
+      return kernel.emitError("expected factor ")
+             << factor << " in 'prepack' to be a weight at each call of the kernel";
+    if (!canPrepack(op, factor) || !map.isFunctionOfDim(vectorDim))
+      return kernel.emitError("expected factor ")
+             << factor << " in 'prepack' to have elements, and a map of distinct dims with 'vector_dim', but got "
+             << op->getOperand(factor).getType() << " and " << AffineMapAttr::get(map);
+    if (schedule.getRegister_().empty())
+      return kernel.emitError("expected a register tile where factors are packed at load");
+    int64_t width = schedule.getRegister_()[vectorDim];
+    if (width < 1 || width % schedule.getVectorWidth() != 0)
+      return kernel.emitError("expected a register tile of whole vectors where factors are packed at load, but got ")
+             << width;
+    for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
+      if (!tiles.empty() && tiles[vectorDim] % width != 0)
+        return kernel.emitError("expected tiles of whole panels, of ")
+               << width << " elements each, but got " << tiles[vectorDim];
+    for (auto [dim, tile] : llvm::enumerate(schedule.getRegister_()))
+      if (tile > 1 && static_cast<int64_t>(dim) != vectorDim && map.isFunctionOfDim(dim))
+        return kernel.emitError("expected register tile 1 for dim ")
+               << dim << " of factor " << factor << " in 'prepack', but got " << tile;
+  }
+  return success();
+}
+
+LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target,
+                                    const KernelCalls &calls) {
   StringRef algorithm = getAlgorithm(kernel);
   bool contract = algorithm == "contract";
   if (contract != (schedule.getAlgorithm() == "contract"))
@@ -88,9 +121,9 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
   if (registers > 4 * target.getVectorRegisters())
     return kernel.emitError("expected a register tile of at most ")
            << 4 * target.getVectorRegisters() << " vectors, but got " << registers;
-  if (!schedule.getPack().empty() && (vectorDim < 0 || op.isReduction(vectorDim)))
+  if ((!schedule.getPack().empty() || !schedule.getPrepack().empty()) && (vectorDim < 0 || op.isReduction(vectorDim)))
     return kernel.emitError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
-  return success();
+  return verifyPrepack(kernel, op, schedule, calls);
 }
 
 namespace {
@@ -107,6 +140,7 @@ class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules>
       return signalPassFailure();
     }
     bool failedAny = false;
+    KernelCalls calls(module);
     for (auto kernel : module.getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(kKernelAttr) || kernel.isExternal())
         continue;
@@ -114,10 +148,10 @@ class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules>
         auto schedule = dyn_cast<ScheduleAttr>(given);
         if (!schedule)
           kernel.emitError("expected '") << kScheduleAttr << "' to be a #tenon.schedule, but got " << given;
-        failedAny |= !schedule || failed(verifySchedule(kernel, schedule, target));
+        failedAny |= !schedule || failed(verifySchedule(kernel, schedule, target, calls));
         continue;
       }
-      kernel->setAttr(kScheduleAttr, getDefaultSchedule(kernel, target));
+      kernel->setAttr(kScheduleAttr, getDefaultSchedule(kernel, target, calls));
     }
     if (failedAny)
       signalPassFailure();

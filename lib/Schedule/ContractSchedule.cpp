@@ -22,6 +22,8 @@ constexpr int64_t kUnknownExtent = 256;
 constexpr int64_t kRowsPerPanel = 128;
 /// More rows of one factor may fall into one set of the first cache level than that has ways.
 constexpr int64_t kMaxRows = 8;
+/// What reading a prepacked weight has to save.
+constexpr double kPrepackMargin = 1.02;
 constexpr int64_t kRowsPerUnit = 32;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
 /// Floating-point operations that make a unit worth its start.
@@ -32,13 +34,14 @@ struct Tile {
   int64_t vectors = 1;
   int64_t rowDims[2] = {-1, -1};
   int64_t rows[2] = {1, 1};
-  int64_t pack = -1; // factor, or none
+  int64_t pack = -1;    // factor, or none
+  bool prepack = false; // at load, for a weight
   double cost = 0;
 };
 
 class Chooser {
 public:
-  Chooser(TileContractOp op, TargetAttr target) : op(op), target(target) {
+  Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights) : op(op), target(target), weights(weights) {
     for (AffineMap map : op.getMaps())
       coefficients.push_back(*getLinearCoefficients(map));
     for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
@@ -199,6 +202,15 @@ private:
     return pieces;
   }
 
+  /// Cost of storing one vector whose lanes are far apart: lane by lane, or as blocks transposed with the rows.
+  double getScatterCost(const Tile &tile) const {
+    for (unsigned slot = 0; slot < 2; ++slot)
+      if (int64_t dim = tile.rowDims[slot]; dim >= 0 && isUnitStride(coefficients.size() - 1, dim))
+        if (int64_t rows = tile.rows[slot]; rows > 1 && rows <= width)
+          return 2.0 * llvm::Log2_64_Ceil(rows) + 2.0 * width / rows;
+    return 3.0 * width;
+  }
+
   double getExtent(int64_t dim) const { return dim < 0 ? 1 : extents[dim]; }
 
   void evaluate(Tile tile) {
@@ -222,11 +234,13 @@ private:
           cost += count * getStepCost(tile, vectors, rows0, rows1) * steps;
           double values = static_cast<double>(vectors * rows0 * rows1);
           bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
-          cost += count * values * (dot ? 10 : scattered ? 3.0 * width : 1) / reductionPoints;
+          cost += count * values * (dot ? 10 : scattered ? getScatterCost(tile) : 1) / reductionPoints;
         }
     // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
     double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
-    if (tile.pack >= 0) {
+    if (tile.prepack) // a second copy of the weight in memory should be worth it
+      cost *= kPrepackMargin;
+    else if (tile.pack >= 0) {
       double rows = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]);
       cost += vectorCount * getPackCost(tile.pack, tile) * std::ceil(rows / kRowsPerPanel);
     }
@@ -267,10 +281,13 @@ private:
               !suits(dot ? -1 : tile.vectorDim, tile.vectors))
             continue;
           tile.pack = -1;
+          tile.prepack = false;
           evaluate(tile);
-          for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack)
+          for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack) {
+            tile.prepack = weights[tile.pack] && canPrepack(op, tile.pack);
             if (canPack(tile))
               evaluate(tile);
+          }
         }
     }
   }
@@ -279,6 +296,8 @@ private:
     unsigned factor = tile.pack;
     if (!dependsOn(factor, tile.vectorDim) || dependsOn(factor, tile.rowDims[0]) || dependsOn(factor, tile.rowDims[1]))
       return false;
+    if (tile.prepack)
+      return true;
     int64_t points = 1;
     for (unsigned dim : reductions)
       if (dependsOn(factor, dim))
@@ -367,11 +386,12 @@ private:
       if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
         cut(dim, 1, 1);
     // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
-    for (int64_t least : {best.pack >= 0 ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
+    bool copies = best.pack >= 0 && !best.prepack;
+    for (int64_t least : {copies ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
       if (least == 1 && units >= kLeastUnits)
         break;
       // A panel is copied once per unit that uses it: fewer columns rather than fewer rows.
-      if (best.pack >= 0)
+      if (copies)
         cut(best.vectorDim, best.vectors * width, best.vectors * width);
       for (unsigned slot = 0; slot < 2; ++slot)
         if (int64_t dim = best.rowDims[slot]; dim >= 0 && tiles[dim] == 0)
@@ -383,7 +403,7 @@ private:
   }
 
   ScheduleAttr build() {
-    SmallVector<int64_t> registers(op.getNumLoops(), 1), pack;
+    SmallVector<int64_t> registers(op.getNumLoops(), 1), pack, prepack;
     bool vector = best.vectorDim >= 0;
     SmallVector<int64_t> unroll = getUnroll(); // may lower the number of rows
     if (vector)
@@ -392,13 +412,14 @@ private:
       if (best.rowDims[slot] >= 0)
         registers[best.rowDims[slot]] = best.rows[slot];
     if (best.pack >= 0)
-      pack.push_back(best.pack);
+      (best.prepack ? prepack : pack).push_back(best.pack);
     return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), {}, {}, registers, unroll, pack,
-                             best.vectorDim, vector ? width : 1);
+                             prepack, best.vectorDim, vector ? width : 1);
   }
 
   mutable TileContractOp op; // an op handle has no const accessors
   TargetAttr target;
+  ArrayRef<bool> weights; // per factor
   SmallVector<SmallVector<SmallVector<int64_t>>> coefficients;
   SmallVector<int64_t> extents;
   SmallVector<bool> known;
@@ -409,4 +430,11 @@ private:
 
 } // namespace
 
-ScheduleAttr tenon::getDefaultSchedule(TileContractOp op, TargetAttr target) { return Chooser(op, target).choose(); }
+bool tenon::canPrepack(TileContractOp op, unsigned factor) {
+  auto type = cast<ShapedType>(op->getOperand(factor).getType());
+  return type.hasStaticShape() && type.getNumElements() > 0 && op.getMaps()[factor].isProjectedPermutation();
+}
+
+ScheduleAttr tenon::getDefaultSchedule(TileContractOp op, TargetAttr target, ArrayRef<bool> weights) {
+  return Chooser(op, target, weights).choose();
+}

@@ -49,8 +49,14 @@ module attributes {test.a = #tenon.schedule<algorithm = "magic">} {}
 // -----
 
 // schedule_c8
-// expected-error @below {{expected 'pack' to list 0 or 1 at most once, but got 2}}
+// expected-error @below {{expected 'pack' and 'prepack' to list 0 or 1 at most once, but got 2}}
 module attributes {test.a = #tenon.schedule<algorithm = "contract", pack = [2]>} {}
+
+// -----
+
+// schedule_c8
+// expected-error @below {{expected 'pack' and 'prepack' to list 0 or 1 at most once, but got 1}}
+module attributes {test.a = #tenon.schedule<algorithm = "contract", pack = [1], prepack = [1]>} {}
 
 // -----
 

@@ -388,3 +388,42 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
   } -> tensor<4x8xf32>
   return
 }
+
+// -----
+
+// tile_contract_c11
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x2x4xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'panels' to list 0 (lhs) or 1 (rhs) at most once and none of 'pack', but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x2x4xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>] attributes {pack = array<i64: 1>, panels = array<i64: 1>, vector_dim = 1 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c11
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x2x4xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected the map of a factor in panels to hold parallel dims, 'vector_dim' and ascending reduction dims, in this order, but got affine_map<(d0, d1, d2) -> (d2, d1)>}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x2x4xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] attributes {panels = array<i64: 1>, vector_dim = 1 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c11
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x2x4xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected panels as wide as the register tile of 'vector_dim', 8, but got 'tensor<2x2x4xf32>'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x2x4xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>] attributes {panels = array<i64: 1>, register_ = array<i64: 1, 8, 1>, vector_dim = 1 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}

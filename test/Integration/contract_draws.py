@@ -3,7 +3,8 @@
 
 Draws `--count` sums of products with linear indexing maps (permuted, broadcast, windows with strides and dilations; odd, empty and
 dynamic extents; f32, f64, f16, i8 and i32; an epilogue with bias, residual, mask and maximum) from a seed. All numbers are
-small integers, so that sums are exact in any order and results must be equal to the last bit.
+small integers, so that sums are exact in any order and results must be equal to the last bit. Half of the cases have a
+factor that is a weight in a file, which may be packed at load.
 """
 import argparse
 import os
@@ -53,6 +54,7 @@ class Case:
         self.maps["bias"] = [[(1, d)] for d in r.sample(out, r.randint(0, len(out)))]
         self.maps["residual"] = self.maps["mask"] = self.maps["o"]
         self.dynamic = {name for name in "lr" if r.random() < 0.3}
+        self.weight = r.choice([name for name in "lr" if name not in self.dynamic] + [None])
 
     def size(self, terms):
         return sum(c * (self.extents[d] - 1) for c, d in terms) + 1
@@ -78,12 +80,19 @@ class Case:
         return [("l", self.element), ("r", self.element)] + [
             (kind, "i1" if kind == "mask" else self.sum) for kind in self.epilogue if kind != "maximum"]
 
-    def mlir(self):
+    def mlir(self, archive="weight.bin"):
         names = [f"d{d}" for d in range(self.loops)]
         text = lambda terms, names: " + ".join(n if c == 1 else f"{n} * {c}" for c, n in ((c, names[d]) for c, d in terms))
         amap = lambda index, names: f"affine_map<({', '.join(names)}) -> ({', '.join(text(t, names) for t in index)})>"
         out, kind = self.type("o", self.sum), "f" if self.sum[0] == "f" else "i"
-        lines = [f"func.func @main({', '.join(f'%{n}: {self.type(n, e)}' for n, e in self.inputs())}) -> {out} {{"]
+        lines, inputs = [], [(n, e) for n, e in self.inputs() if n != self.weight]
+        if self.weight:
+            length = int(np.prod(self.shape(self.weight))) * np.dtype(DTYPES[self.element]).itemsize
+            type = self.type(self.weight, self.element)
+            lines += [f'tenon.weight @weight from "{archive}" at 0 length {length} : {type}']
+        lines += [f"func.func @main({', '.join(f'%{n}: {self.type(n, e)}' for n, e in inputs)}) -> {out} {{"]
+        if self.weight:
+            lines += [f"  %{self.weight} = tenon.load_weight @weight : {type}"]
         sizes = []
         for position, terms in enumerate(self.maps["o"]):
             if source := self.dim_source(terms[0][1]):
@@ -174,9 +183,11 @@ def main():
             case = Case(options.seed * 100000 + number)
             path = os.path.join(folder, f"contract{number}.mlir")
             with open(path, "w") as file:
-                file.write(case.mlir())
+                file.write(case.mlir(path + ".bin"))
             arguments = case.arguments()
             expected = case.expected(arguments)
+            if case.weight:
+                arguments.pop("lr".index(case.weight)).tofile(path + ".bin")
             for target in options.targets.split(","):
                 done += 1
                 try:

@@ -143,3 +143,107 @@ func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf3
   return %c : tensor<4x8xf32>
 }
 }
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected factor 1 in 'prepack' to be a weight at each call of the kernel}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [4, 8, 1], prepack = [1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+tenon.weight @w from "model.onnx" at 0 length 44 : tensor<11xf32>
+func.func @main(%a: tensor<4x4xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %w = tenon.load_weight @w : tensor<11xf32>
+  %r = tenon.dispatch @k ins(%a, %w : tensor<4x4xf32>, tensor<11xf32>) outs(%o : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %r : tensor<4x8xf32>
+}
+// expected-error @+1 {{expected factor 1 in 'prepack' to have elements, and a map of distinct dims with 'vector_dim', but got 'tensor<11xf32>' and affine_map<(d0, d1, d2) -> (d1 + d2)>}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<11xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [4, 8, 1], prepack = [1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<11xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n + k)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+tenon.weight @w from "model.onnx" at 0 length 128 : tensor<4x8xf32>
+func.func @main(%a: tensor<4x4xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %w = tenon.load_weight @w : tensor<4x8xf32>
+  %r = tenon.dispatch @k ins(%a, %w : tensor<4x4xf32>, tensor<4x8xf32>) outs(%o : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %r : tensor<4x8xf32>
+}
+// expected-error @+1 {{expected a register tile where factors are packed at load}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", prepack = [1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+tenon.weight @w from "model.onnx" at 0 length 128 : tensor<4x8xf32>
+func.func @main(%a: tensor<4x4xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %w = tenon.load_weight @w : tensor<4x8xf32>
+  %r = tenon.dispatch @k ins(%a, %w : tensor<4x4xf32>, tensor<4x8xf32>) outs(%o : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %r : tensor<4x8xf32>
+}
+// expected-error @+1 {{expected a register tile of whole vectors where factors are packed at load, but got 4}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [4, 4, 1], prepack = [1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+tenon.weight @w from "model.onnx" at 0 length 128 : tensor<4x8xf32>
+func.func @main(%a: tensor<4x4xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %w = tenon.load_weight @w : tensor<4x8xf32>
+  %r = tenon.dispatch @k ins(%a, %w : tensor<4x4xf32>, tensor<4x8xf32>) outs(%o : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %r : tensor<4x8xf32>
+}
+// expected-error @+1 {{expected tiles of whole panels, of 8 elements each, but got 4}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [0, 4, 0], register = [4, 8, 1], prepack = [1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}

@@ -7,18 +7,24 @@ class FuncOp;
 }
 
 namespace tenon {
+class KernelCalls;
 class ScheduleAttr;
 class TargetAttr;
 class TileContractOp;
 
 /// The schedule of a contraction for `target`: which dim the vectors run along, the register tile, what is packed, and
 /// the units of parallel work. A small model of loads and multiply-adds per tile picks the best of the possible tiles.
-ScheduleAttr getDefaultSchedule(TileContractOp op, TargetAttr target);
+/// `weights` says of each factor whether it is a weight, which may be packed at load.
+ScheduleAttr getDefaultSchedule(TileContractOp op, TargetAttr target, llvm::ArrayRef<bool> weights);
+
+/// Whether `factor` of `op` can be stored by panels: it has elements, and each of its indices is one dim.
+bool canPrepack(TileContractOp op, unsigned factor);
 
 /// The schedule of any kernel function.
-ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target);
+ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);
 
 /// Whether `schedule` can be obeyed for `kernel` on `target`; an error at the kernel says why not.
-llvm::LogicalResult verifySchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target);
+llvm::LogicalResult verifySchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target,
+                                   const KernelCalls &calls);
 
 } // namespace tenon

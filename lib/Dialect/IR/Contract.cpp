@@ -75,6 +75,10 @@ bool TileContractOp::isReduction(unsigned dim) {
 
 int64_t TileContractOp::getRegisterTile(unsigned dim) { return getRegister_().empty() ? 1 : getRegister_()[dim]; }
 
+int64_t TileContractOp::getPanelWidth(unsigned number) {
+  return cast<ShapedType>(getOperand(number).getType()).getShape().back();
+}
+
 std::pair<Value, unsigned> TileContractOp::getExtentSource(unsigned dim) {
   AffineExpr wanted = getAffineDimExpr(dim, getContext());
   SmallVector<AffineMap> maps = getMaps();
@@ -117,7 +121,7 @@ static LogicalResult verifyMaps(TileContractOp op) {
     auto map = dyn_cast<AffineMapAttr>(attribute);
     if (!map) // (C1)
       return op.emitOpError("expected indexing map ") << index << " to be an affine map, but got " << attribute;
-    int64_t rank = cast<ShapedType>(op->getOperand(index).getType()).getRank();
+    int64_t rank = cast<ShapedType>(op->getOperand(index).getType()).getRank() - (op.hasPanels(index) ? 1 : 0);
     if (map.getValue().getNumDims() != loops) // (C2)
       return op.emitOpError("expected indexing map ")
              << index << " to have " << loops << " dims, but got " << map.getValue().getNumDims();
@@ -178,6 +182,37 @@ static LogicalResult verifyEpilogue(TileContractOp op) {
   return success();
 }
 
+/// `panels`, and the maps and types of the factors that it lists. Runs after the maps are known to be linear.
+static LogicalResult verifyPanels(TileContractOp op) {
+  int64_t vectorDim = op.getVectorDim();
+  for (auto [index, factor] : llvm::enumerate(op.getPanels())) {
+    if (factor < 0 || factor > 1 || (index > 0 && factor == op.getPanels()[0]) ||
+        llvm::is_contained(op.getPack(), factor)) // (C11)
+      return op.emitOpError("expected 'panels' to list 0 (lhs) or 1 (rhs) at most once and none of 'pack', but got ")
+             << factor;
+    // Ranks of the order: parallel dims, the vector dim, reductions.
+    AffineMap map = op.getMaps()[factor];
+    int64_t last = 0;
+    bool sorted = map.isProjectedPermutation() && vectorDim >= 0 && map.isFunctionOfDim(vectorDim);
+    for (AffineExpr expr : sorted ? map.getResults() : ArrayRef<AffineExpr>()) {
+      unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+      int64_t rank = op.isReduction(dim) ? 2 + dim : dim == vectorDim ? 1 : 0;
+      sorted &= rank >= last;
+      last = rank;
+    }
+    if (!sorted || op.isReduction(vectorDim)) // (C11)
+      return op.emitOpError("expected the map of a factor in panels to hold parallel dims, 'vector_dim' and ascending "
+                            "reduction dims, in this order, but got ")
+             << AffineMapAttr::get(map);
+    int64_t width = op.getPanelWidth(factor);
+    if (ShapedType::isDynamic(width) || width < 1 ||
+        (!op.getRegister_().empty() && op.getRegisterTile(vectorDim) != width)) // (C11)
+      return op.emitOpError("expected panels as wide as the register tile of 'vector_dim', ")
+             << op.getRegisterTile(vectorDim) << ", but got " << op->getOperand(factor).getType();
+  }
+  return success();
+}
+
 LogicalResult TileContractOp::verify() {
   if (failed(verifyIterators(*this)) || failed(verifyMaps(*this)))
     return failure();
@@ -218,7 +253,7 @@ LogicalResult TileContractOp::verify() {
       return emitOpError("expected 'pack' to list 0 (lhs) or 1 (rhs) at most once, but got ") << factor;
   if (!getPack().empty() && (vectorDim < 0 || isReduction(vectorDim))) // (C10)
     return emitOpError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
-  return success();
+  return verifyPanels(*this);
 }
 
 void TileContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
@@ -266,13 +301,30 @@ static void getDimSlice(OpBuilder &builder, Location loc, ArrayRef<int64_t> coef
     size = builder.getIndexAttr(0);
 }
 
-static Operation *getSlice(OpBuilder &builder, Location loc, Value operand, AffineMap map,
-                           ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes) {
+/// What a tile reads or writes of operand `number`.
+static Operation *getSlice(OpBuilder &builder, TileContractOp op, unsigned number, ArrayRef<OpFoldResult> offsets,
+                           ArrayRef<OpFoldResult> sizes) {
+  Location loc = op.getLoc();
+  Value operand = op->getOperand(number);
+  AffineMap map = op.getMaps()[number];
   SmallVector<OpFoldResult> sliceOffsets, sliceSizes;
-  SmallVector<OpFoldResult> strides(map.getNumResults(), builder.getIndexAttr(1));
   for (AffineExpr expr : map.getResults())
     getDimSlice(builder, loc, *getLinearCoefficients(expr, map.getNumDims()), offsets, sizes,
                 sliceOffsets.emplace_back(), sliceSizes.emplace_back());
+  if (op.hasPanels(number)) {
+    int64_t width = op.getPanelWidth(number);
+    for (auto [index, expr] : llvm::enumerate(map.getResults()))
+      if (cast<AffineDimExpr>(expr).getPosition() == op.getVectorDim()) {
+        AffineExpr symbol = builder.getAffineSymbolExpr(0);
+        sliceOffsets[index] =
+            affine::makeComposedFoldedAffineApply(builder, loc, symbol.floorDiv(width), {sliceOffsets[index]});
+        sliceSizes[index] =
+            affine::makeComposedFoldedAffineApply(builder, loc, symbol.ceilDiv(width), {sliceSizes[index]});
+      }
+    sliceOffsets.push_back(builder.getIndexAttr(0));
+    sliceSizes.push_back(builder.getIndexAttr(width));
+  }
+  SmallVector<OpFoldResult> strides(sliceSizes.size(), builder.getIndexAttr(1));
   if (isa<MemRefType>(operand.getType()))
     return memref::SubViewOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
   return tensor::ExtractSliceOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
@@ -298,8 +350,8 @@ FailureOr<TilingResult> TileContractOp::getTiledImplementation(OpBuilder &builde
                                                                ArrayRef<OpFoldResult> sizes) {
   TilingResult tiled;
   SmallVector<Value> operands;
-  for (auto [operand, map] : llvm::zip(getOperands(), getMaps())) {
-    Operation *slice = getSlice(builder, getLoc(), operand, map, offsets, sizes);
+  for (unsigned number = 0; number < getNumOperands(); ++number) {
+    Operation *slice = getSlice(builder, *this, number, offsets, sizes);
     tiled.generatedSlices.push_back(slice);
     operands.push_back(slice->getResult(0));
   }

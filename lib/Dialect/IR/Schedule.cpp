@@ -26,7 +26,7 @@ void TenonDialect::registerAttributes() {
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t version, StringRef algorithm,
                                    ArrayRef<int64_t> parallel, ArrayRef<int64_t> cache, ArrayRef<int64_t> order,
                                    ArrayRef<int64_t> registerTile, ArrayRef<int64_t> unroll, ArrayRef<int64_t> pack,
-                                   int64_t vectorDim, int64_t vectorWidth) {
+                                   ArrayRef<int64_t> prepack, int64_t vectorDim, int64_t vectorWidth) {
   if (version != 1) // (C1)
     return emitError() << "expected schedule version 1, but got " << version;
   int64_t rank = 0;
@@ -54,9 +54,10 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!llvm::is_contained({"contract", "rows", "elementwise", "copy"}, algorithm)) // (C7)
     return emitError() << "expected 'algorithm' to be contract, rows, elementwise or copy, but got '" << algorithm
                        << "'";
-  for (auto [index, factor] : llvm::enumerate(pack))
-    if (factor < 0 || factor > 1 || (index > 0 && factor == pack[0])) // (C8)
-      return emitError() << "expected 'pack' to list 0 or 1 at most once, but got " << factor;
+  bool packed[2] = {false, false};
+  for (int64_t factor : llvm::concat<const int64_t>(pack, prepack))
+    if (factor < 0 || factor > 1 || std::exchange(packed[factor], true)) // (C8)
+      return emitError() << "expected 'pack' and 'prepack' to list 0 or 1 at most once, but got " << factor;
   return success();
 }
 
@@ -76,6 +77,7 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
   list("register", getRegister_());
   list("unroll", getUnroll());
   list("pack", getPack());
+  list("prepack", getPrepack());
   if (getVectorDim() != -1)
     printer << ", vector_dim = " << getVectorDim();
   if (getVectorWidth() != 1)
@@ -86,7 +88,7 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
 Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   int64_t version = 1, vectorDim = -1, vectorWidth = 1;
   std::string algorithm;
-  SmallVector<int64_t> parallel, cache, order, registerTile, unroll, pack;
+  SmallVector<int64_t> parallel, cache, order, registerTile, unroll, pack, prepack;
   llvm::SmallSet<StringRef, 8> seen;
   auto parseList = [&](SmallVector<int64_t> &values) {
     return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
@@ -119,13 +121,15 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
       return parseList(unroll);
     if (key == "pack")
       return parseList(pack);
+    if (key == "prepack")
+      return parseList(prepack);
     return parser.emitError(loc) << "unknown field '" << key << "' of the schedule";
   };
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
   return parser.getChecked<ScheduleAttr>(loc, parser.getContext(), version, algorithm, parallel, cache, order,
-                                         registerTile, unroll, pack, vectorDim, vectorWidth);
+                                         registerTile, unroll, pack, prepack, vectorDim, vectorWidth);
 }
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,

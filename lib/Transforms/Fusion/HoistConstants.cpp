@@ -1,4 +1,6 @@
 //===- HoistConstants.cpp - what depends on weights alone runs at load time -----------------===//
+#include "../InitProgram.h"
+#include "tenon/Analysis/Weights.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Transforms/Passes.h"
 
@@ -13,8 +15,6 @@ using namespace mlir;
 using namespace tenon;
 
 namespace {
-
-constexpr llvm::StringLiteral kInitFunction = "tenon_init";
 
 int64_t getBytes(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -50,44 +50,24 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
       return;
 
     ModuleOp module = getOperation();
-    func::FuncOp init = getInit(function);
-    Block &body = init.getBody().front();
-    auto terminator = cast<func::ReturnOp>(body.getTerminator());
-    OpBuilder builder(terminator);
+    func::FuncOp init = getOrCreateInit(module);
+    OpBuilder builder(init.getBody().front().getTerminator());
     IRMapping mapping;
-    SmallVector<Value> results(terminator.getOperands());
+    SmallVector<Value> copies;
     SymbolTable symbols(module);
     // All slices are cloned before any use changes: what the initializer makes is not read back by it.
-    int64_t index = results.size();
     for (Value exit : exits)
-      results.push_back(cloneSlice(builder, exit, mapping));
-    for (Value exit : exits) {
-      OpBuilder top(module.getBodyRegion());
-      auto weight = WeightOp::create(top, exit.getLoc(), "init." + std::to_string(index), "init:", index,
-                                     getBytes(exit), exit.getType(), StringAttr());
-      symbols.insert(weight);
+      copies.push_back(cloneSlice(builder, exit, mapping));
+    for (auto [exit, copy] : llvm::zip(exits, copies)) {
+      WeightOp weight = addInitResult(init, copy, symbols);
       OpBuilder local(exit.getContext());
       local.setInsertionPointAfterValue(exit);
       Value load = LoadWeightOp::create(local, exit.getLoc(), exit.getType(), weight.getSymName());
       exit.replaceAllUsesWith(load);
-      ++index;
     }
-    func::ReturnOp::create(builder, terminator.getLoc(), results);
-    terminator.erase();
-    init.setFunctionType(builder.getFunctionType({}, ValueRange(results).getTypes()));
     for (Operation *op : llvm::reverse(constants.getArrayRef()))
       if (isOpTriviallyDead(op))
         op->erase();
-  }
-
-  func::FuncOp getInit(func::FuncOp before) {
-    if (auto known = getOperation().lookupSymbol<func::FuncOp>(kInitFunction))
-      return known;
-    OpBuilder builder(before);
-    auto init = func::FuncOp::create(builder, before.getLoc(), kInitFunction, builder.getFunctionType({}, {}));
-    builder.setInsertionPointToStart(init.addEntryBlock());
-    func::ReturnOp::create(builder, before.getLoc());
-    return init;
   }
 
   /// Pure, and everything that it reads is constant.

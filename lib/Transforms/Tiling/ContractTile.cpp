@@ -47,6 +47,10 @@ public:
         if (tile != 0 && op.isReduction(dim))
           return op.emitError("expected reduction dim ")
                  << dim << " not to be tiled outside of registers, but got tile " << tile;
+    for (int64_t factor : schedule.getPrepack())
+      if (!op.hasPanels(factor))
+        return op.emitError("expected factor ")
+               << factor << " in 'prepack' to be stored by panels: 'tenon-pack-weights' has not run";
     annotate();
     TileContractOp tiled = makeForall(op);
     for (int64_t dim : getCacheOrder())

@@ -64,7 +64,8 @@ public:
     auto isRow = [&](unsigned dim) {
       if (op.getRegisterTile(dim) > 1)
         return true;
-      return llvm::any_of(op.getPack(), [&](int64_t factor) { return !op.getMaps()[factor].isFunctionOfDim(dim); });
+      auto stays = [&](int64_t factor) { return !op.getMaps()[factor].isFunctionOfDim(dim); };
+      return llvm::any_of(op.getPack(), stays) || llvm::any_of(op.getPanels(), stays);
     };
     auto add = [&](bool rows) {
       for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
@@ -119,6 +120,8 @@ public:
       }
       if (lanes) {
         tile.lanes = getLanes(piece, dim);
+        for (int64_t factor : contraction.op.getPanels())
+          tile.panels[factor] = viewPanel(factor, piece);
         for (int64_t factor : contraction.op.getPack())
           if (panels[factor])
             emitPack(builder, contraction, tile, factor, tile.panels[factor] = panels[factor]);
@@ -130,6 +133,41 @@ public:
 
 private:
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  /// The panel of the tile's lanes in a factor that is stored by panels. Where the extent is not known, what is left of
+  /// it goes vector by vector, from somewhere in the last panel on.
+  Value viewPanel(unsigned factor, const Piece &piece) {
+    TileContractOp op = contraction.op;
+    int64_t whole = getWhole(contraction.vectorDim);
+    Value first = tile.base[contraction.vectorDim];
+    bool inside = !getConstantIntValue(contraction.extents[contraction.vectorDim]) && piece.step != whole;
+    Value stored = op->getOperand(factor);
+    auto type = cast<MemRefType>(stored.getType());
+    SmallVector<OpFoldResult> offsets, sizes, strides(type.getRank(), builder.getIndexAttr(1));
+    SmallVector<int64_t> shape;
+    for (auto [index, expr] : llvm::enumerate(op.getMaps()[factor].getResults())) {
+      unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+      if (op.isReduction(dim)) {
+        offsets.push_back(builder.getIndexAttr(0));
+        sizes.push_back(contraction.extents[dim]);
+        shape.push_back(getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
+        continue;
+      }
+      Value place = tile.base[dim];
+      if (static_cast<int64_t>(dim) == contraction.vectorDim)
+        place = arith::DivUIOp::create(builder, loc, place, constant(whole));
+      offsets.push_back(place);
+      sizes.push_back(builder.getIndexAttr(1));
+    }
+    if (inside)
+      offsets.push_back(arith::RemUIOp::create(builder, loc, first, constant(whole)).getResult());
+    else
+      offsets.push_back(builder.getIndexAttr(0));
+    shape.push_back(inside ? contraction.width : whole);
+    sizes.push_back(builder.getIndexAttr(shape.back()));
+    auto view = memref::SubViewOp::inferRankReducedResultType(shape, type, offsets, sizes, strides);
+    return memref::SubViewOp::create(builder, loc, cast<MemRefType>(view), stored, offsets, sizes, strides);
+  }
 
   /// The vectors of a piece: whole ones, then one of exactly what is left where that is a power of two, else a partial.
   SmallVector<Lanes> getLanes(const Piece &piece, unsigned dim) {

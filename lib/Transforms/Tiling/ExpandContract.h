@@ -1,6 +1,7 @@
-//===- ExpandContract.h - what the two halves of the contraction's expansion share ---===//
+//===- ExpandContract.h - what the parts of the contraction's expansion share ---===//
 //
-// ExpandContract.cpp makes the loops over tiles, ExpandContractKernel.cpp what runs inside one register tile.
+// ExpandContract.cpp makes the loops over tiles, ExpandContractPack.cpp the panels, ExpandContractKernel.cpp what runs
+// inside one register tile, and ExpandContractEpilogue.cpp what becomes of its sums.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -50,6 +51,40 @@ struct Contraction {
   /// Per factor: the reduction dims it depends on, in order.
   llvm::SmallVector<unsigned> panelDims[2];
 };
+
+/// Where the elements of a register tile lie in the operands.
+class TilePlaces {
+public:
+  /// Per iteration dim an offset, a coefficient or a step.
+  using Key = llvm::SmallVector<int64_t>;
+
+  TilePlaces(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile);
+  bool isPacked(unsigned number) const { return number < 2 && tile.panels[number]; }
+  /// The index of each dim of operand `number` at `place`, without constant offsets.
+  llvm::SmallVector<mlir::Value> getBase(unsigned number);
+  /// Constant offset per dim of operand `number` for these offsets per iteration dim; `row` and `tap` may be empty.
+  Key getOffsets(unsigned number, const Key &row, const Key &tap, int64_t lane);
+  /// By how much each index of operand `number` moves from lane to lane.
+  Key getSteps(unsigned number);
+  llvm::SmallVector<mlir::Value> getIndices(llvm::ArrayRef<mlir::Value> base, llvm::ArrayRef<int64_t> offsets);
+
+protected:
+  mlir::Value constant(int64_t value);
+  mlir::Value add(mlir::Value a, mlir::Value b);
+
+  mlir::OpBuilder &builder;
+  const Contraction &contraction;
+  const MicroTile &tile;
+  TileContractOp op;
+  mlir::Location loc;
+  /// Per iteration dim: the index that loops have reached; null for 0.
+  llvm::SmallVector<mlir::Value> place;
+};
+
+/// Runs the epilogue on the sums of a tile, one per row and vector of lanes, and stores its results. `rows` holds the
+/// offsets of each row per iteration dim.
+void emitEpilogue(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile,
+                  llvm::ArrayRef<TilePlaces::Key> rows, llvm::ArrayRef<mlir::Value> sums);
 
 /// Copies the panel of `factor` that belongs to the tile's lanes to `panel`. The tile's base has all parallel dims that
 /// the factor depends on.

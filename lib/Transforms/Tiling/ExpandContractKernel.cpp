@@ -21,12 +21,9 @@ using namespace tenon::contract;
 
 namespace {
 
-using Key = SmallVector<int64_t>;
-
-class Emitter {
+class Emitter : TilePlaces {
 public:
-  Emitter(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile)
-      : builder(builder), contraction(contraction), tile(tile), op(contraction.op), loc(contraction.op.getLoc()) {}
+  using TilePlaces::TilePlaces;
 
   void run() {
     collectRows();
@@ -41,7 +38,7 @@ public:
     if (contraction.isDot())
       for (Value &sum : sums)
         sum = addLanes(sum);
-    emitEpilogue(sums);
+    emitEpilogue(builder, contraction, tile, rows, sums);
   }
 
 private:
@@ -62,7 +59,6 @@ private:
   /// Splits the reduction dims in loops and unrolled ones; `taps` are the points of the unrolled ones.
   void collectReductions() {
     unsigned count = op.getNumLoops();
-    place.assign(count, Value());
     taps.emplace_back(count, 0);
     for (unsigned dim = 0; dim < count; ++dim) {
       if (!op.isReduction(dim))
@@ -85,76 +81,6 @@ private:
     }
     if (contraction.isDot()) // lanes advance innermost
       loops.push_back(contraction.vectorDim);
-    for (unsigned dim = 0; dim < count; ++dim)
-      if (!op.isReduction(dim))
-        place[dim] = tile.base[dim];
-  }
-
-  bool isPacked(unsigned number) { return number < 2 && tile.panels[number]; }
-  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-  Value add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
-  Value scale(Value a, int64_t by) { return by == 1 ? a : builder.createOrFold<arith::MulIOp>(loc, a, constant(by)); }
-
-  /// The index of each dim of operand `number` at `place`, without constant offsets.
-  SmallVector<Value> getBase(unsigned number) {
-    SmallVector<Value> indices;
-    if (isPacked(number)) {
-      for (unsigned dim : contraction.panelDims[number])
-        indices.push_back(place[dim] ? place[dim] : constant(0));
-      indices.push_back(constant(0));
-      return indices;
-    }
-    for (ArrayRef<int64_t> coefficients : contraction.coefficients[number]) {
-      Value index;
-      for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
-        if (coefficient == 0 || !place[dim])
-          continue;
-        Value term = scale(place[dim], coefficient);
-        index = index ? add(index, term) : term;
-      }
-      indices.push_back(index ? index : constant(0));
-    }
-    return indices;
-  }
-
-  /// Constant offset per dim of operand `number` for these offsets per iteration dim.
-  Key getOffsets(unsigned number, const Key &row, const Key &tap, int64_t lane) {
-    Key offsets;
-    if (isPacked(number)) {
-      for (unsigned dim : contraction.panelDims[number])
-        offsets.push_back(tap.empty() ? 0 : tap[dim]);
-      offsets.push_back(lane);
-      return offsets;
-    }
-    for (ArrayRef<int64_t> coefficients : contraction.coefficients[number]) {
-      int64_t offset = 0;
-      for (auto [dim, coefficient] : llvm::enumerate(coefficients)) {
-        offset += coefficient * ((row.empty() ? 0 : row[dim]) + (tap.empty() ? 0 : tap[dim]));
-        if (static_cast<int64_t>(dim) == contraction.vectorDim)
-          offset += coefficient * lane;
-      }
-      offsets.push_back(offset);
-    }
-    return offsets;
-  }
-
-  Key getSteps(unsigned number) {
-    Key steps;
-    if (isPacked(number)) {
-      steps.assign(contraction.panelDims[number].size() + 1, 0);
-      steps.back() = 1;
-      return steps;
-    }
-    for (ArrayRef<int64_t> coefficients : contraction.coefficients[number])
-      steps.push_back(contraction.vectorDim < 0 ? 0 : coefficients[contraction.vectorDim]);
-    return steps;
-  }
-
-  SmallVector<Value> getIndices(ArrayRef<Value> base, ArrayRef<int64_t> offsets) {
-    SmallVector<Value> indices;
-    for (auto [index, offset] : llvm::zip(base, offsets))
-      indices.push_back(offset == 0 ? index : add(index, constant(offset)));
-    return indices;
   }
 
   Value extend(Value value) {
@@ -354,90 +280,8 @@ private:
     return arith::SelectOp::create(builder, loc, mask, value, zero);
   }
 
-  //===--------------------------------------------------------------------===//
-  // Epilogue
-  //===--------------------------------------------------------------------===//
-
-  void emitEpilogue(ArrayRef<Value> sums) {
-    unsigned out = contraction.getOutIndex();
-    SmallVector<SmallVector<Value>> bases(out + 1);
-    for (unsigned number = 2; number <= out; ++number)
-      bases[number] = getBase(number);
-    std::map<std::tuple<unsigned, Key, unsigned>, Value> extras;
-    Block &body = op.getEpilogue().front();
-    for (auto [rowNumber, row] : llvm::enumerate(rows))
-      for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
-        int64_t width = contraction.isDot() ? 1 : lanes.width;
-        IRMapping mapping;
-        mapping.map(body.getArgument(0), sums[rowNumber * tile.lanes.size() + laneNumber]);
-        for (unsigned number = 2; number < out; ++number) {
-          Key steps = getSteps(number), offsets = getOffsets(number, row, {}, lanes.offset);
-          bool alongLanes = llvm::any_of(steps, [](int64_t step) { return step != 0; });
-          auto [entry, isNew] =
-              extras.try_emplace({number, offsets, alongLanes ? laneNumber : static_cast<unsigned>(width)}, Value());
-          if (isNew)
-            entry->second = loadVector(builder, loc, op->getOperand(number), getIndices(bases[number], offsets), steps,
-                                       width, alongLanes ? lanes.count : OpFoldResult());
-          mapping.map(body.getArgument(number - 1), entry->second);
-        }
-        Value result = cloneOnLanes(body, mapping, width);
-        storeVector(builder, loc, result, op.getOut(), getIndices(bases[out], getOffsets(out, row, {}, lanes.offset)),
-                    getSteps(out), contraction.isDot() ? OpFoldResult() : lanes.count);
-      }
-  }
-
-  /// The region's ops on vectors; the yielded value.
-  Value cloneOnLanes(Block &body, IRMapping &mapping, int64_t width) {
-    auto get = [&](Value value) {
-      Value mapped = mapping.lookupOrDefault(value);
-      return splat(builder, loc, mapped, width);
-    };
-    for (Operation &inner : body.without_terminator()) {
-      if (width == 1) {
-        builder.clone(inner, mapping);
-        continue;
-      }
-      if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
-        auto type = VectorType::get({width}, constant.getType());
-        mapping.map(constant.getResult(),
-                    arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
-        continue;
-      }
-      SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);
-      if (OpTrait::hasElementwiseMappableTraits(&inner)) {
-        Operation *clone = builder.clone(inner);
-        clone->setOperands(operands);
-        for (auto [from, to] : llvm::zip(inner.getResults(), clone->getResults())) {
-          to.setType(getLaneType(from.getType(), width));
-          mapping.map(from, to);
-        }
-        continue;
-      }
-      // An op without a vector form runs lane by lane.
-      SmallVector<SmallVector<Value>> lanes(inner.getNumResults());
-      for (int64_t lane = 0; lane < width; ++lane) {
-        IRMapping scalars;
-        for (auto [from, to] : llvm::zip(inner.getOperands(), operands))
-          scalars.map(from, vector::ExtractOp::create(builder, loc, to, lane));
-        Operation *clone = builder.clone(inner, scalars);
-        for (auto [index, result] : llvm::enumerate(clone->getResults()))
-          lanes[index].push_back(result);
-      }
-      for (auto [index, result] : llvm::enumerate(inner.getResults()))
-        mapping.map(result, vector::FromElementsOp::create(builder, loc, VectorType::get({width}, result.getType()),
-                                                           lanes[index]));
-    }
-    return get(cast<YieldOp>(body.getTerminator()).getValues()[0]);
-  }
-
-  OpBuilder &builder;
-  const Contraction &contraction;
-  const MicroTile &tile;
-  TileContractOp op;
-  Location loc;
   SmallVector<Key> rows, taps;
   SmallVector<unsigned> loops;
-  SmallVector<Value> place;
 };
 
 } // namespace

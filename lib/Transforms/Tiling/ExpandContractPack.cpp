@@ -186,22 +186,7 @@ private:
         }
         rows.push_back(loadVector(builder, loc, source, getSource(lanes.offset + lane), getSteps(*along), width));
       }
-      // Stage by stage, blocks of `half` elements change places between rows that are `half` apart.
-      for (int64_t half = 1; half < width; half *= 2) {
-        SmallVector<int64_t> low, high;
-        for (int64_t lane = 0; lane < width; ++lane) {
-          bool upper = lane & half;
-          low.push_back(upper ? width + lane - half : lane);
-          high.push_back(upper ? width + lane : lane + half);
-        }
-        for (int64_t row = 0; row < width; ++row) {
-          if (row & half)
-            continue;
-          Value a = rows[row], b = rows[row + half];
-          rows[row] = vector::ShuffleOp::create(builder, loc, a, b, low);
-          rows[row + half] = vector::ShuffleOp::create(builder, loc, a, b, high);
-        }
-      }
+      transposeBlocks(builder, loc, rows);
       for (int64_t step = 0; step < width; ++step)
         storeVector(builder, loc, rows[step], panel, getTarget(lanes.offset, step), getPanelSteps());
     }

@@ -179,3 +179,23 @@ void tenon::storeVector(OpBuilder &builder, Location loc, Value vector, Value me
     memref::StoreOp::create(builder, loc, element, memref, place);
   }
 }
+
+void tenon::transposeBlocks(OpBuilder &builder, Location loc, MutableArrayRef<Value> vectors) {
+  int64_t count = vectors.size(), lanes = cast<VectorType>(vectors.front().getType()).getDimSize(0);
+  // Stage by stage, runs of `half` lanes change places between vectors that are `half` apart.
+  for (int64_t half = 1; half < count; half *= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      bool upper = lane & half;
+      low.push_back(upper ? lanes + lane - half : lane);
+      high.push_back(upper ? lanes + lane : lane + half);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      if (i & half)
+        continue;
+      Value a = vectors[i], b = vectors[i + half];
+      vectors[i] = vector::ShuffleOp::create(builder, loc, a, b, low);
+      vectors[i + half] = vector::ShuffleOp::create(builder, loc, a, b, high);
+    }
+  }
+}

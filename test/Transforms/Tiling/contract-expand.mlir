@@ -92,6 +92,46 @@ func.func @packed(%a: memref<4x64xf32>, %b: memref<64x32xf32>, %o: memref<4x32xf
 
 // -----
 
+// A factor stored by panels is read where it is: no copy, no masks past the extent.
+// CHECK-LABEL: func @panels
+// CHECK-NOT: memref.alloc
+// CHECK: %[[WHOLE:.*]] = memref.subview %arg1[{{.*}}, 0, 0] [1, 64, 8] [1, 1, 1] : memref<2x64x8xf32> to memref<64x8xf32
+// CHECK: vector.load %[[WHOLE]][%{{.*}}, %c0]
+// CHECK: %[[REST:.*]] = memref.subview %arg1[{{.*}}, 0, 0] [1, 64, 8] [1, 1, 1] : memref<2x64x8xf32> to memref<64x8xf32
+// CHECK: vector.load %[[REST]][%{{.*}}, %c0]
+// CHECK: vector.maskedstore
+func.func @panels(%a: memref<4x64xf32>, %b: memref<2x64x8xf32>, %o: memref<4x11xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<4x64xf32>) rhs(%b : memref<2x64x8xf32>) outs(%o : memref<4x11xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {panels = array<i64: 1>, register_ = array<i64: 2, 8, 1>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+// Lanes that lie far apart in the result, under rows that are neighbours: blocks are transposed and stored row-wise;
+// an extra of the same form is loaded so.
+// CHECK-LABEL: func @transposed
+// CHECK-COUNT-8: vector.maskedload %arg2
+// CHECK: vector.shuffle
+// CHECK-COUNT-8: vector.maskedstore %arg3
+// CHECK-NOT: memref.store
+func.func @transposed(%a: memref<64x8xf32>, %b: memref<64x3xf32>, %e: memref<8x3xf32>, %o: memref<8x3xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<64x8xf32>) rhs(%b : memref<64x3xf32>) extras(%e : memref<8x3xf32>) outs(%o : memref<8x3xf32>)
+      maps [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {register_ = array<i64: 8, 3, 1>, vector_dim = 0 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32, %x: f32):
+    %0 = arith.addf %acc, %x : f32
+    tenon.yield %0 : f32
+  }
+  return
+}
+
+// -----
+
 // Booleans take a byte each: they are loaded as bytes, not as bits.
 // CHECK-LABEL: func @boolean
 // CHECK: %[[BYTES:.*]] = builtin.unrealized_conversion_cast %arg2 : memref<8xi1> to memref<8xi8>

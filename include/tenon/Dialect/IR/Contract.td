@@ -24,8 +24,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     `2 * oh + kh`) and the two products of attention are instances. On tensors the op is destination-passing; on memrefs it writes `out`.
 
     - (C1) there is one indexing map per operand: lhs, rhs, extras, out, in this order.
-    - (C2) each map has one dim per iterator, one result per operand dimension, and its results are sums of dims with
-      positive constant coefficients (the empty sum, 0, broadcasts).
+    - (C2) each map has one dim per iterator, one result per operand dimension (but see C11), and its results are sums
+      of dims with positive constant coefficients (the empty sum, 0, broadcasts).
     - (C3) the out map is a projected permutation of exactly the parallel dims.
     - (C4) the region has one argument per element read (acc, then extras), acc is a float or integer, extras' arguments
       have the element types of the extras, and it yields one value of out's element type.
@@ -35,8 +35,13 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     - (C8) `register_` is empty or has one positive entry per iterator, 1 for reduction dims (but for a reduction
       `vector_dim`); `vector_dim` is -1 or a dim; `unroll` lists reduction dims.
     - (C9) `tails` is empty or has one entry per iterator, from -1 to less than the register tile.
-
     - (C10) `pack` lists factors, 0 for lhs and 1 for rhs, each at most once; it needs a parallel `vector_dim`.
+    - (C11) `panels` lists factors in the same manner, none that is in `pack`. Such a factor's map holds distinct dims:
+      parallel dims, then `vector_dim`, then reduction dims in ascending order. Its last dimension, which the map leaves
+      out, is static: the panel's width, and the register tile of `vector_dim` where that is given.
+
+    A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
+    at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
 
     `register_`, `vector_dim`, `vector_width`, `unroll`, `tails` and `pack` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
@@ -58,7 +63,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<I64Attr, "1">:$vector_width,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$unroll,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails,
-    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack);
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
@@ -77,6 +83,9 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
     /// The register tile of dim `dim`; 1 where none is given.
     int64_t getRegisterTile(unsigned dim);
+    /// Whether operand `number` is a factor stored by panels, and how many elements of the vector dim one holds.
+    bool hasPanels(unsigned number) { return ::llvm::is_contained(getPanels(), static_cast<int64_t>(number)); }
+    int64_t getPanelWidth(unsigned number);
     /// (operand, dimension) whose size is the extent of iteration dim `dim`: the out operand for parallel dims,
     /// lhs or rhs for reduction dims.
     std::pair<::mlir::Value, unsigned> getExtentSource(unsigned dim);

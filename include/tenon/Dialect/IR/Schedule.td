@@ -22,7 +22,10 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     - (C5) `vector_width` is a power of two between 1 and 64 elements.
     - (C6) arrays that are not empty have the same number of entries.
     - (C7) `algorithm` is `contract`, `rows`, `elementwise` or `copy`.
-    - (C8) `pack` lists factors of a contraction, 0 or 1, each at most once.
+    - (C8) `pack` and `prepack` list factors of a contraction, 0 or 1, each at most once in both together.
+
+    A factor in `pack` is copied to panels at each run; one in `prepack` is a weight, whose panels are made once, when
+    the model is loaded.
 
     Example:
     ```mlir
@@ -39,6 +42,7 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     OptionalArrayRefParameter<"int64_t", "elements per dimension that live in registers">:$register_,
     OptionalArrayRefParameter<"int64_t", "reduction dimensions that are unrolled fully">:$unroll,
     OptionalArrayRefParameter<"int64_t", "factors of a contraction that are copied to panels: 0 lhs, 1 rhs">:$pack,
+    OptionalArrayRefParameter<"int64_t", "factors of a contraction whose panels are made at load: 0 lhs, 1 rhs">:$prepack,
     DefaultValuedParameter<"int64_t", "-1", "the dimension along which vectors run">:$vector_dim,
     DefaultValuedParameter<"int64_t", "1", "elements per vector register">:$vector_width
   );

@@ -30,6 +30,33 @@ def ToTileContract : Pass<"tenon-to-tile-contract", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::TenonDialect", "::mlir::arith::ArithDialect"];
 }
 
+def PackWeights : Pass<"tenon-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "store weights by the panels that their contractions read";
+  let description = [{
+    Obeys `prepack` of `#tenon.schedule`: the initializer copies the weight to panels as wide as the register tile of the
+    vector dim (a pad to whole panels, a transpose), the kernel's contraction reads these (`panels`), and every call of
+    the kernel passes them. What the initializer made and nobody reads any more goes. The new work on tensors is left
+    for kernel formation. The example has a register tile of 16 columns.
+
+    Before:
+    ```mlir
+    %w = tenon.load_weight @w : tensor<64x48xf32>
+    %0 = tenon.dispatch @k0 ins(%x, %w : tensor<32x64xf32>, tensor<64x48xf32>) outs(...) -> tensor<32x48xf32>
+    ```
+    After:
+    ```mlir
+    // in @tenon_init
+    %e = tensor.expand_shape %w [[0], [1, 2]] output_shape [64, 3, 16] : tensor<64x48xf32> into tensor<64x3x16xf32>
+    %p = linalg.transpose ins(%e : tensor<64x3x16xf32>) outs(...) permutation = [1, 0, 2]
+    // in @main
+    %w = tenon.load_weight @init.0 : tensor<3x64x16xf32>
+    %0 = tenon.dispatch @k0 ins(%x, %w : tensor<32x64xf32>, tensor<3x64x16xf32>) outs(...) -> tensor<32x48xf32>
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def TileContract : Pass<"tenon-tile-contract", "::mlir::ModuleOp"> {
   let summary = "tile a contraction by its kernel's schedule";
   let description = [{

@@ -28,4 +28,8 @@ mlir::Value loadVector(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 void storeVector(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value vector, mlir::Value memref,
                  mlir::ValueRange indices, llvm::ArrayRef<int64_t> steps, mlir::OpFoldResult count = {});
 
+/// Transposes, in registers, each block of n by n elements of n vectors, a power of two: afterwards lane b * n + j of
+/// vector i is what lane b * n + i of vector j was. Its own inverse.
+void transposeBlocks(mlir::OpBuilder &builder, mlir::Location loc, llvm::MutableArrayRef<mlir::Value> vectors);
+
 } // namespace tenon
