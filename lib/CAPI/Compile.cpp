@@ -179,7 +179,7 @@ json compileOrFind(const Request &request) {
     throw;
   }
   std::vector<cache::OutsideFile> outside;
-  for (const auto &[path, found] : reply.value("outside", json::object()).items())
+  for (const auto &[path, found] : reply.at("outside").items())
     if (path != request.path || request.bytes)
       outside.push_back({path, found.get<std::string>()});
   std::optional<cache::ModelEntry> entry;

@@ -3,7 +3,6 @@
 #include "tenon/Support/Files.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -88,31 +87,6 @@ std::optional<std::string> readChecked(const std::string &path) {
   return bytes;
 }
 
-static bool writeAll(const std::string &path, std::initializer_list<std::string_view> parts) {
-  int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0)
-    return false;
-  bool ok = true;
-  for (std::string_view part : parts)
-    while (ok && !part.empty()) {
-      ssize_t written = write(file, part.data(), part.size());
-      ok = written > 0 || (written < 0 && errno == EINTR);
-      if (written > 0)
-        part.remove_prefix(written);
-    }
-  ok = close(file) == 0 && ok;
-  if (!ok)
-    unlink(path.c_str());
-  return ok;
-}
-
-static std::string temporaryName(const std::string &base) {
-  static std::atomic<int> counter{0};
-  // The time keeps names apart where process ids repeat: containers that share a cache.
-  auto now = std::chrono::system_clock::now().time_since_epoch().count();
-  return base + ".tmp." + std::to_string(getpid()) + "." + std::to_string(now) + "." + std::to_string(counter++);
-}
-
 /// Whether `path` is being written, or was when its writer ended.
 static bool isTemporary(const fs::path &path) { return path.filename().string().find(".tmp.") != std::string::npos; }
 
@@ -128,13 +102,10 @@ static bool isAbandoned(const fs::path &path) {
 }
 
 bool writeChecked(const std::string &path, std::string_view bytes) {
-  std::string temporary = temporaryName(path);
-  if (!writeAll(temporary, {bytes, hashBytes(bytes)}))
-    return false;
-  if (rename(temporary.c_str(), path.c_str()) == 0)
-    return true;
-  unlink(temporary.c_str());
-  return false;
+  NewFile file(path, 0600);
+  file.write(bytes);
+  file.write(hashBytes(bytes));
+  return file.publish();
 }
 
 std::string hashContent(const std::string &root, const std::string &path, int64_t settled) {

@@ -319,7 +319,7 @@ private:
   llvm::Error placeWeights() {
     std::string sidecar = request.output + ".weights";
     std::string relative = llvm::sys::path::filename(sidecar).str();
-    std::unique_ptr<llvm::raw_fd_ostream> stream;
+    std::optional<tenon::NewFile> stream;
     int64_t offset = 0;
     std::map<std::string, std::unique_ptr<llvm::MemoryBuffer>> files;
     Builder builder(context.get());
@@ -357,30 +357,19 @@ private:
         return llvm::createStringError(
             "weight '%s': needs bytes up to %llu, but its archive has %zu", weight.getSymName().str().c_str(),
             static_cast<unsigned long long>(weight.getOffset() + weight.getLength()), bytes.size());
-      if (!stream) {
-        std::error_code code;
-        stream = std::make_unique<llvm::raw_fd_ostream>(sidecar, code);
-        if (code) {
-          stream->clear_error();
-          return llvm::createStringError(code, "cannot write '%s': %s", sidecar.c_str(), code.message().c_str());
-        }
-      }
-      *stream << bytes.substr(weight.getOffset(), weight.getLength());
+      if (!stream)
+        stream.emplace(sidecar);
+      int64_t padding = llvm::alignTo(weight.getLength(), 64) - weight.getLength();
+      stream->write(bytes.substr(weight.getOffset(), weight.getLength()));
+      stream->write(std::string(padding, '\0'));
       weight.setArchive(relative);
       weight.setOffset(offset);
-      offset += weight.getLength();
-      int64_t padding = llvm::alignTo(offset, 64) - offset;
-      stream->write_zeros(padding);
-      offset += padding;
+      offset += weight.getLength() + padding;
     }
-    if (!stream)
+    if (!stream || stream->publish())
       return llvm::Error::success();
-    stream->close();
-    if (std::error_code code = stream->error()) {
-      stream->clear_error();
-      return llvm::createStringError(code, "cannot write '%s': %s", sidecar.c_str(), code.message().c_str());
-    }
-    return llvm::Error::success();
+    std::error_code code(stream->error(), std::generic_category());
+    return llvm::createStringError(code, "cannot write '%s': %s", sidecar.c_str(), code.message().c_str());
   }
 
   void time(PassManager &pm) {

@@ -2,7 +2,9 @@
 #include "tenon/Support/Files.h"
 
 #define XXH_INLINE_ALL
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -52,4 +54,48 @@ std::string tenon::stampFile(const std::string &path) {
 std::string tenon::stampFile(int descriptor) {
   struct stat status;
   return fstat(descriptor, &status) == 0 ? format(status) : "";
+}
+
+std::string tenon::temporaryName(const std::string &base) {
+  static std::atomic<int> counter{0};
+  // The time keeps names apart where process ids repeat: containers that share a folder.
+  auto now = std::chrono::system_clock::now().time_since_epoch().count();
+  return base + ".tmp." + std::to_string(getpid()) + "." + std::to_string(now) + "." + std::to_string(counter++);
+}
+
+tenon::NewFile::NewFile(std::string path, int mode) : path(std::move(path)), temporary(temporaryName(this->path)) {
+  descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (descriptor < 0)
+    failure = errno;
+}
+
+tenon::NewFile::~NewFile() {
+  if (descriptor < 0)
+    return;
+  close(descriptor);
+  unlink(temporary.c_str());
+}
+
+void tenon::NewFile::write(std::string_view bytes) {
+  while (!failure && !bytes.empty()) {
+    ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written > 0)
+      bytes.remove_prefix(written);
+    else if (written == 0 || errno != EINTR)
+      failure = written == 0 ? EIO : errno;
+  }
+}
+
+bool tenon::NewFile::publish() {
+  if (descriptor < 0)
+    return false;
+  if (close(descriptor) != 0 && !failure) // some file systems find out here that there is no room
+    failure = errno;
+  descriptor = -1;
+  if (!failure && rename(temporary.c_str(), path.c_str()) == 0)
+    return true;
+  if (!failure)
+    failure = errno;
+  unlink(temporary.c_str());
+  return false;
 }

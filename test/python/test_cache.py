@@ -3,12 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
 import pytest
 import small_models
 from conftest import ROOT
+from onnx import helper
 
 
 def info(tn, *arguments, **named):
@@ -87,20 +89,64 @@ def test_damaged_files_are_not_trusted(tn, cache, damage):
         assert (result == 1).all()
 
 
-def test_killed_writers_leave_a_working_cache(tn, cache, subprocess_environment):
-    subprocess_environment["PYTHONPATH"] += f":{ROOT / 'test' / 'python'}"
-    subprocess_environment["TENON_CACHE_DIR"] = str(cache)
-    code = "import tenon, small_models; tenon.compile(small_models.mlp()[0].SerializeToString())"
-    for delay in (0.15, 0.25, 0.3, 0.35, 0.4, 0.45):
-        process = subprocess.Popen([sys.executable, "-c", code], env=subprocess_environment)
-        time.sleep(delay)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
-    model, reference = small_models.mlp()
-    x = np.ones((3, 16), np.float32)
-    for _ in range(2):
-        np.testing.assert_allclose(tn.compile(model)(x), reference(x), rtol=1e-3, atol=1e-4)
+def chain(layers=40):
+    """A model whose kernels all differ: its compile can be met in the middle."""
+    sizes = [17 + index for index in range(layers + 1)]
+    nodes, weights = [], {}
+    for index, (k, n) in enumerate(zip(sizes, sizes[1:])):
+        weights[f"w{index}"] = np.full((k, n), 1 / k, np.float32)
+        nodes.append(helper.make_node("MatMul", [f"h{index}", f"w{index}"], [f"h{index + 1}"]))
+    return small_models.make(nodes, {"h0": ["N", sizes[0]]}, {f"h{layers}": ["N", sizes[-1]]}, weights)
+
+
+def stop_in_the_middle(command, environment, cache, kernels, number):
+    """Sends a signal when so many kernels are in the cache; gives the exit status and what was said."""
+    process = subprocess.Popen(command, env={**environment, "TENON_CACHE_DIR": str(cache)}, stderr=subprocess.PIPE,
+                               text=True)
+    end = time.time() + 60
+    while process.poll() is None and time.time() < end and len(list(cache.glob("kernels/*.o"))) < kernels:
+        time.sleep(0.002)
+    assert process.poll() is None, "it ended too early"
+    process.send_signal(number)
+    return process.wait(60), process.communicate()[1]
+
+
+@pytest.mark.parametrize("kernels", [0, 1, 20])
+def test_killed_writers_leave_a_working_cache(tn, cache, tmp_path, subprocess_environment, kernels):
+    path = tmp_path / "chain.onnx"
+    path.write_bytes(chain().SerializeToString())
+    command = [sys.executable, "-c", f"import tenon; tenon.compile({str(path)!r})"]
+    assert stop_in_the_middle(command, subprocess_environment, cache, kernels, signal.SIGKILL)[0] == -signal.SIGKILL
+    whole = len(list(cache.glob("kernels/*.o")))
+    for hit in (False, True):
+        model = tn.compile(path)
+        assert model.info["cached"] == hit
+        np.testing.assert_allclose(model(np.ones((3, 17), np.float32)), np.ones((3, 57), np.float32), 1e-3)
+        assert hit or model.info["compiled_kernels"] <= 40 - whole, "what was written whole is used"
+
+
+def test_interrupted_compile(tn, cache, tmp_path, subprocess_environment):
+    path = tmp_path / "chain.onnx"
+    path.write_bytes(chain().SerializeToString())
+    command = [sys.executable, "-m", "tenon", "compile", str(path)]
+    status, said = stop_in_the_middle(command, subprocess_environment, cache, 2, signal.SIGINT)
+    assert status == 130 and "interrupted" in said and "Traceback" not in said
+    assert len(list(cache.glob("kernels/*.o"))) < 40, "it went on to the end"
+    assert not list(cache.glob("models/*")), "a part of a model stays behind"
+    assert not tn.compile(path).info["cached"]
+
+
+def test_what_progress_raises_ends_the_compile(tn, cache):
+    class Enough(Exception):
+        pass
+
+    def progress(stage, done, total):
+        if stage == "kernels" and done == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        tn.compile(chain(), progress=progress)
+    assert 3 <= len(list(cache.glob("kernels/*.o"))) < 40
 
 
 def test_two_processes_share_a_cache(cache, subprocess_environment):
@@ -121,3 +167,102 @@ def test_two_processes_share_a_cache(cache, subprocess_environment):
 def test_unwritable_cache(tn, cache):
     cache.mkdir(mode=0o500)
     tn.compile(small_models.add())
+
+
+def test_without_a_cache_nothing_stays_behind(tn, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    model = tn.compile(small_models.mlp()[0], cache=False)
+    assert model.info["path"] is None
+    assert not list(tmp_path.iterdir())
+    model, reference = small_models.mlp()
+    x = np.ones((2, 16), np.float32)
+    np.testing.assert_allclose(tn.compile(model, cache=False)(x), reference(x), 1e-3, 1e-4)
+    monkeypatch.setenv("TENON_CACHE_DIR", "/dev/null/cache")
+    with pytest.warns(RuntimeWarning, match="no cache: cannot make '/dev/null/cache'"):
+        np.testing.assert_allclose(tn.compile(model)(x), reference(x), 1e-3, 1e-4)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_replaced_output_is_loaded_anew(tn, tmp_path):
+    """The dynamic loader knows libraries by name: it must not take the new one for the old one."""
+    x, models = np.ones((2, 16), np.float32), []
+    for seed in range(3):
+        model, reference = small_models.mlp(seed)
+        models.append((tn.compile(model, output=tmp_path / "model.so"), reference(x)))
+    for compiled, want in models:
+        np.testing.assert_allclose(compiled(x), want, 1e-3, 1e-4)
+
+
+FULL_DISK = """
+import sys, warnings
+import numpy as np
+import small_models, tenon
+from onnx import helper
+
+for count in map(int, sys.argv[1:]):
+    w = np.arange(count, dtype=np.float32)
+    model = small_models.make([helper.make_node("Add", ["x", "w"], ["y"])], {"x": ["N", 1]}, {"y": ["N", count]}, {"w": w})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            compiled = tenon.compile(model.SerializeToString())
+        except tenon.FileError as error:
+            print("error", error)
+            continue
+    result = compiled(np.ones((1, 1), np.float32))
+    assert (result[0] == w + 1).all()
+    print("warned" if caught else "cached", *[warning.message for warning in caught])
+"""
+
+
+def on_full_disk(folder, size, environment, *counts):
+    """Runs FULL_DISK with a file system of `size` MiB at `folder`; gives its lines and what lies there at the end."""
+    folder.mkdir(exist_ok=True)
+    environment["PYTHONPATH"] += f":{ROOT / 'test' / 'python'}"
+    inside = f'mount -t tmpfs -o size={size}m tmpfs "$0" && "$@"; code=$?; echo; find "$0" -mindepth 2; exit $code'
+    run = subprocess.run(["unshare", "-rm", "sh", "-c", inside, str(folder), sys.executable, "-c", FULL_DISK,
+                          *map(str, counts)], env=environment, capture_output=True, text=True)
+    if "Operation not permitted" in run.stderr or "mount:" in run.stderr:
+        pytest.skip("no right to make a file system: " + run.stderr.splitlines()[0])
+    assert run.returncode == 0, run.stderr
+    lines, _, left = run.stdout.partition("\n\n")
+    return lines.splitlines(), left.splitlines()
+
+
+def test_a_cache_that_fills_up(tmp_path, subprocess_environment):
+    """Weights that fill the disk to within a few pages: one step after the other fails for want of room."""
+    disk, temporary, mib = tmp_path / "disk", tmp_path / "temporary", 1 << 20
+    temporary.mkdir()
+    subprocess_environment.update(TENON_CACHE_DIR=str(disk / "cache"), TMPDIR=str(temporary), TENON_CACHE_LIMIT="0")
+    counts = [(17 * mib - kib * 1024) // 4 for kib in (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 200)]
+    lines, left = on_full_disk(disk, 17, subprocess_environment, *counts)
+    assert len(lines) == len(counts)
+    assert lines[0].startswith("warned no cache: cannot write") and "No space left" in lines[0]
+    assert not any(line.startswith("error") for line in lines), lines
+    assert not [name for name in left if ".tmp." in name]
+    assert not list(temporary.iterdir())
+    lines, _ = on_full_disk(disk, 1, subprocess_environment, 1000)
+    assert lines[0].startswith("warned no cache: the disk of")
+
+
+def test_full_disks_everywhere(tmp_path, subprocess_environment):
+    disk = tmp_path / "disk"
+    subprocess_environment.update(TENON_CACHE_DIR=str(disk / "cache"), TMPDIR=str(disk))
+    lines, left = on_full_disk(disk, 20, subprocess_environment, 6 << 20, 1000)
+    assert lines[0].startswith("error cannot write") and "No space left" in lines[0]
+    assert lines[1] == "cached", "the failure left nothing behind"
+    assert not [name for name in left if ".tmp." in name or "tenon-model" in name]
+
+
+def test_limited_file_sizes(tmp_path, subprocess_environment):
+    """A limit of the process is met like a full disk."""
+    subprocess_environment.update(TENON_CACHE_DIR=str(tmp_path / "cache"), TMPDIR=str(tmp_path))
+    subprocess_environment["PYTHONPATH"] += f":{ROOT / 'test' / 'python'}"
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))\n" + FULL_DISK
+    run = subprocess.run([sys.executable, "-c", code, "100000", "1000"], env=subprocess_environment, capture_output=True,
+                         text=True)
+    lines = run.stdout.splitlines()
+    assert run.returncode == 0, run.stderr
+    assert lines[0].startswith("error cannot write") and "File too large" in lines[0]
+    assert lines[1] == "cached"

@@ -16,4 +16,26 @@ std::string hashFile(const std::string &path);
 std::string stampFile(const std::string &path);
 std::string stampFile(int descriptor);
 
+/// A name beside `base` that no other process or call makes: "<base>.tmp.<process>.<time>.<count>".
+std::string temporaryName(const std::string &base);
+
+/// A file that is written under a temporary name and appears at once, whole, in place of what was there: whoever has
+/// the old one open or mapped keeps it. Without `publish`, nothing changes.
+class NewFile {
+public:
+  explicit NewFile(std::string path, int mode = 0666);
+  ~NewFile();
+  NewFile(const NewFile &) = delete;
+  NewFile &operator=(const NewFile &) = delete;
+
+  void write(std::string_view bytes);
+  /// False when anything failed; `error` then is the first failure's errno.
+  bool publish();
+  int error() const { return failure; }
+
+private:
+  std::string path, temporary;
+  int descriptor, failure = 0;
+};
+
 } // namespace tenon
