@@ -1,5 +1,5 @@
 # Copies libtenon.so, libtenon_compiler.so and what the latter needs beyond the C library into the wheel's tenon/lib,
-# with run paths of $ORIGIN, so that nothing but the wheel is needed where it is installed.
+# stripped and with run paths of $ORIGIN, so that nothing but the wheel is needed where it is installed.
 set(destination "${CMAKE_INSTALL_PREFIX}/tenon/lib")
 file(MAKE_DIRECTORY "${destination}")
 set(libraries "${native}/libtenon.so" "${native}/libtenon_compiler.so")
@@ -16,8 +16,11 @@ foreach(library ${libraries} ${needed})
   get_filename_component(real "${library}" REALPATH)
   message(STATUS "packing ${name}")
   configure_file("${real}" "${destination}/${name}" COPYONLY)
-  execute_process(COMMAND patchelf --set-rpath "$ORIGIN" "${destination}/${name}" RESULT_VARIABLE failed)
-  if(failed)
-    message(FATAL_ERROR "patchelf is needed to pack libraries: run 'make setup'")
-  endif()
+  foreach(command "strip --strip-unneeded" "patchelf --set-rpath \\$ORIGIN")
+    separate_arguments(words UNIX_COMMAND "${command}")
+    execute_process(COMMAND ${words} "${destination}/${name}" RESULT_VARIABLE failed)
+    if(failed)
+      message(FATAL_ERROR "'${command} ${destination}/${name}' failed; 'make setup' installs strip and patchelf")
+    endif()
+  endforeach()
 endforeach()
