@@ -19,10 +19,14 @@ bool fusion::isCopiedIntoKernels(Operation *op) {
   return constant && (!isa<ShapedType>(constant.getType()) || isa<SplatElementsAttr>(constant.getValue()));
 }
 
-/// A part of a tensor that computing kernels read in place: its elements lie next to each other along the last dim.
+/// A part of a tensor that computing kernels read in place: along the last dim its elements, or every second one, are
+/// what a load brings.
 static bool isReadInPlace(Operation *op) {
   auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
-  return slice && !slice.getMixedStrides().empty() && isConstantIntValue(slice.getMixedStrides().back(), 1);
+  if (!slice || slice.getMixedStrides().empty())
+    return false;
+  OpFoldResult stride = slice.getMixedStrides().back();
+  return isConstantIntValue(stride, 1) || isConstantIntValue(stride, 2);
 }
 
 bool fusion::isScalarLoop(Operation *op) {

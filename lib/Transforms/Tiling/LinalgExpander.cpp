@@ -88,7 +88,38 @@ private:
       if (!extents[loop])
         return false;
     }
+    for (Operand &operand : operands)
+      if (operand.memref && !operand.output)
+        moveStrideToMap(operand);
     return true;
+  }
+
+  /// Sees a memref whose last stride is a constant s as one of stride 1 that the map walks in steps of s: what is
+  /// loaded from it are vectors then, of which some lanes are taken.
+  void moveStrideToMap(Operand &operand) {
+    auto type = cast<MemRefType>(operand.memref.getType());
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (type.getRank() == 0 || failed(type.getStridesAndOffset(strides, offset)) || strides.back() < 2)
+      return;
+    int64_t stride = strides.back(), last = type.getShape().back();
+    auto described = memref::ExtractStridedMetadataOp::create(builder, loc, operand.memref);
+    SmallVector<OpFoldResult> sizes = described.getConstifiedMixedSizes(),
+                              steps = described.getConstifiedMixedStrides();
+    SmallVector<int64_t> shape(type.getShape());
+    strides.back() = 1;
+    steps.back() = builder.getIndexAttr(1);
+    shape.back() = ShapedType::isDynamic(last) ? last : last * stride;
+    sizes.back() = ShapedType::isDynamic(last)
+                       ? arith::MulIOp::create(builder, loc, cast<Value>(sizes.back()), constant(stride)).getResult()
+                       : OpFoldResult(builder.getIndexAttr(last * stride));
+    auto layout = StridedLayoutAttr::get(builder.getContext(), offset, strides);
+    operand.memref = memref::ReinterpretCastOp::create(
+        builder, loc, MemRefType::get(shape, type.getElementType(), layout, type.getMemorySpace()),
+        described.getBaseBuffer(), described.getConstifiedMixedOffset(), sizes, steps);
+    SmallVector<AffineExpr> results(operand.map.getResults());
+    results.back() = results.back() * stride;
+    operand.map = AffineMap::get(loops, 0, results, builder.getContext());
   }
 
   /// Elements per lane that each dim of the operand's memref moves along loop `loop`; nullopt where that is not

@@ -154,12 +154,31 @@ void tenon::storeVector(OpBuilder &builder, Location loc, Value vector, Value me
     if (isNarrow(type.getElementType()))
       vector = arith::ExtUIOp::create(builder, loc, VectorType::get({lanes}, builder.getI8Type()), vector);
     Value target = viewBytes(builder, loc, memref);
-    if (constant && *constant >= lanes)
-      vector::StoreOp::create(builder, loc, vector, target, indices);
-    else if (constant && *constant == 1) // LLVM 22 widens a truncating masked store of one lane: it writes past the end
+    auto storeOne = [&] {
       memref::StoreOp::create(builder, loc, vector::ExtractOp::create(builder, loc, vector, 0), target, indices);
-    else
+    };
+    auto storeSome = [&] {
       vector::MaskedStoreOp::create(builder, loc, target, indices, makeMask(builder, loc, count, lanes), vector);
+    };
+    // LLVM 22 widens a masked store of truncated lanes whose mask is a constant with one lane: it writes past the end.
+    // A count may become that constant much later.
+    bool mayTruncate = getElementTypeOrSelf(vector.getType()).getIntOrFloatBitWidth() < 32;
+    if (constant && *constant >= lanes) {
+      vector::StoreOp::create(builder, loc, vector, target, indices);
+    } else if (constant) {
+      *constant == 1 ? storeOne() : storeSome();
+    } else if (mayTruncate) {
+      Value one = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, cast<Value>(count),
+                                        arith::ConstantIndexOp::create(builder, loc, 1));
+      auto branch = scf::IfOp::create(builder, loc, one, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(branch.thenBlock());
+      storeOne();
+      builder.setInsertionPointToStart(branch.elseBlock());
+      storeSome();
+    } else {
+      storeSome();
+    }
     return;
   }
   for (int64_t lane = 0; lane < lanes; ++lane) {

@@ -161,7 +161,7 @@ def main(options):
                  number("ratio", "{:.2f}") or ("wrong" if row.get("same") is False else ""),
                  number("gflops", "{:.0f}"), number("roofline", "{:.0%}"), number("peak_bytes", "{:.0f}", 1e-6)]
         if row["error"]:
-            cells = [row["error"]] + [""] * 6
+            cells[1] = "failed"
         shown.add_row(row["model"], f"{row['runtime']} {row['version'] or ''}", *cells)
     console = common.console()
     console.print(shown)
@@ -169,4 +169,13 @@ def main(options):
     if peaks:
         console.print(f"peaks measured in this run: {peaks['peak_gflops']:.0f} GFLOP/s, {peaks['peak_gbs']:.1f} GB/s; "
                       "ratio above 1: tenon is faster", highlight=False)
+    for peer in options.against:
+        ratios = {row["model"]: row["ratio"] for row in rows if row["runtime"] == peer and "ratio" in row}
+        if len(ratios) > 1:
+            slowest = min(ratios, key=ratios.get)
+            console.print(f"{peer}: geometric mean {statistics.geometric_mean(ratios.values()):.2f} over {len(ratios)} models, "
+                          f"slowest {slowest} at {ratios[slowest]:.2f}", highlight=False)
+    for row in rows:
+        if row["error"]:
+            console.print(f"{row['model']} in {row['runtime']}: {row['error']}", highlight=False, markup=False)
     return 1 if any(row["error"] or row.get("same") is False for row in rows) else 0
