@@ -187,7 +187,7 @@ json compileOrFind(const Request &request) {
     entry = cache::commitModel(*root, key, *directory, outside);
   if (entry) {
     reply["output"] = entry->sharedObject;
-    cache::evict(*root, key);
+    cache::evictSometimes(*root, key);
   } else {
     reply["temporary"] = true;
     warning = "not cached: a file of the model changed meanwhile, or '" + *root + "' cannot be written";

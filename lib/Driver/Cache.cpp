@@ -183,6 +183,16 @@ std::optional<ModelEntry> commitModel(const std::string &root, const std::string
   return std::nullopt;
 }
 
+void evictSometimes(const std::string &root, const std::string &keep) {
+  std::string mark = root + "/evicted";
+  std::error_code code;
+  auto age = fs::file_time_type::clock::now() - fs::last_write_time(mark, code);
+  if (!code && age >= std::chrono::seconds(0) && age < std::chrono::minutes(1))
+    return;
+  writeChecked(mark, "");
+  evict(root, keep);
+}
+
 void evict(const std::string &root, const std::string &keep) {
   int64_t limit = int64_t(4) << 30;
   if (const char *text = std::getenv("TENON_CACHE_LIMIT"); text && *text)

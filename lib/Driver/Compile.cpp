@@ -136,7 +136,7 @@ private:
     reply.outside.insert(blobs.files.begin(), blobs.files.end());
     target = tenon::lookupTarget(context.get(), request.target);
     if (!target)
-      return llvm::createStringError("unknown target '%s'", request.target.c_str());
+      return llvm::createStringError("%s", tenon::explainUnknownTarget(request.target).c_str());
     (*module)->setAttr(tenon::kTargetAttr, target);
     dump("1-program", *module);
     return llvm::Error::success();

@@ -6,7 +6,6 @@
 #include "tenon/Schedule/Target.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include <cstdlib>
 
 namespace tenon {
 #define GEN_PASS_DEF_ASSIGNSCHEDULES
@@ -135,8 +134,7 @@ class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules>
     if (!target)
       target = lookupTarget(&getContext(), "host");
     if (!target) {
-      const char *name = std::getenv("TENON_TARGET");
-      module.emitError("unknown target '") << (name ? name : "host") << "' in TENON_TARGET";
+      module.emitError(explainUnknownTarget("host"));
       return signalPassFailure();
     }
     bool failedAny = false;

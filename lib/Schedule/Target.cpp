@@ -83,3 +83,14 @@ tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name
                              row.registers, row.l1, row.l2, row.l3);
   return {};
 }
+
+std::string tenon::explainUnknownTarget(llvm::StringRef name) {
+  const char *variable = std::getenv("TENON_TARGET");
+  std::string text = name.empty() || name == "host"
+                         ? "TENON_TARGET is the unknown target '" + std::string(variable) + "'"
+                         : "unknown target '" + name.str() + "'";
+  text += "; there are: host";
+  for (const Row &row : kTable)
+    text += ", " + row.name.str();
+  return text;
+}

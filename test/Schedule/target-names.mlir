@@ -10,7 +10,7 @@
 // V3: vector_dim = 1, vector_width = 8
 // V4: vector_dim = 1, vector_width = 16
 // HOST: vector_dim = 1, vector_width = {{4|8|16}}
-// UNKNOWN: error: unknown target 'pdp-11' in TENON_TARGET
+// UNKNOWN: error: TENON_TARGET is the unknown target 'pdp-11'; there are: host, x86-64-v2, x86-64-v3
 func.func private @k(%a: tensor<64x64xf32>, %b: tensor<64x64xf32>, %o: tensor<64x64xf32>) -> tensor<64x64xf32> attributes {tenon.kernel} {
   %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<64x64xf32>) rhs(%b : tensor<64x64xf32>) outs(%o : tensor<64x64xf32>)
       maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {

@@ -79,12 +79,66 @@ def test_doctor_and_cache(cli, model):
     (("run", "add.onnx", "--input", "x=none.npy"), 1, "none.npy"),
     (("run", "add.onnx", "--shape", "x=axb"), 2, "expected dims"),
     (("run", "add.onnx", "--threads", "0"), 2, "positive"),
+    (("run", "add.onnx", "--shape", "x=-3x4"), 2, "expected dims"),
+    (("run", "add.onnx", "--shape", "x=2x5"), 1, "input 'x': dim 1 is 4 in the model, but 5 is asked for"),
+    (("run", "add.onnx", "--shape", "z=2x4"), 1, "a shape is given for 'z'"),
+    (("run", "add.onnx", "--shape", "x=99999999999999x4"), 1, "Unable to allocate"),
+    (("run", "add.onnx", "--dim", "N=x"), 2, "positive"),
+    (("run", "add.onnx", "--dim", "M=3"), 1, "no dim named 'M'; the open dims are N"),
+    (("explain", "add.onnx", "--dim", "N"), 2, "expected SYMBOL=N, but got 'N'"),
+    (("run", "add.onnx", "--input", "x"), 2, "expected NAME=FILE, but got 'x'"),
+    (("run", "add.onnx", "--input", "x=integers.npy"), 1, "float32[N, 4], but got dtype int32"),
+    (("run", "add.onnx", "--input", "x=wide.npy"), 1, "but got shape [2, 5]"),
+    (("run", "add.onnx", "--input", "x=add.onnx"), 1, "cannot read input 'x' from 'add.onnx'"),
+    (("run", "add.onnx", "--save", "/dev/null/out"), 1, "/dev/null/out"),
+    (("run", "add.onnx", "--target", "abacus"), 1, "unknown target 'abacus'; there are: host, "),
+    (("run", "folder"), 1, "'folder' is not a file"),
+    (("run", "empty.onnx"), 1, "not an ONNX model"),
+    (("run", "empty.so"), 1, "no shared object"),
+    (("run", "none.so"), 1, "no file 'none.so'"),
+    (("compile", "add.onnx", "-o", "none/add.so"), 1, "cannot write"),
+    (("compile", "add.so"), 1, "compiled already"),
+    (("cache", "burn"), 2, "invalid choice: 'burn'"),
     (("compile", "add.onnx", "-o", "add.txt"), 1, "*.so"),
     (("bench", "add.onnx", "--against", "abacus"), 2, "no runtime 'abacus'"),
     (("dance",), 2, "invalid choice"),
 ])
-def test_mistakes(cli, model, arguments, code, message):
+def test_mistakes(cli, model, tmp_path, arguments, code, message):
+    np.save(tmp_path / "integers.npy", np.ones((2, 4), np.int32))
+    np.save(tmp_path / "wide.npy", np.ones((2, 5), np.float32))
+    (tmp_path / "folder").mkdir()
+    for name in ("empty.onnx", "empty.so"):
+        (tmp_path / name).touch()
     assert message in cli(*arguments, code=code)
+
+
+def test_environment(cli, model, subprocess_environment):
+    subprocess_environment["TENON_CACHE_DIR"] = "/dev/null/cache"
+    said = cli("run", model)
+    assert "warning: no cache: cannot make '/dev/null/cache'" in said and "compiled in" in said
+    subprocess_environment["TENON_TARGET"] = "abacus"
+    assert "TENON_TARGET is the unknown target 'abacus'; there are: host, " in cli("run", model, code=1)
+
+
+def test_doctor_says_what_is_missing(cli, tmp_path, subprocess_environment):
+    shown = cli("doctor")
+    for what in ("processor", "compiled and ran a kernel", "GFLOP/s", "GiB free", "onnxruntime", "packages"):
+        assert what in shown
+    # A machine without some packages, and with a cache that cannot be written.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util\nfind = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *more: None if name in ('openvino', 'onnx') else find(name, *more)\n")
+    subprocess_environment["PYTHONPATH"] += f":{tmp_path}"
+    subprocess_environment["TENON_CACHE_DIR"] = "/dev/null/cache"
+    shown = cli("doctor", code=1)
+    for what in ("pip install openvino", "pip install onnx", "cannot be written", "set TENON_CACHE_DIR"):
+        assert what in shown
+
+
+def test_timing(cli, model):
+    shown = cli("compile", model, "--timing")
+    assert "LLVM (kernels)" in shown and "AssignSchedules" in shown
+    assert "compiled: 1 kernels" in cli("compile", model, "--timing"), "what is in the cache is timed, too"
 
 
 def test_module_and_script_agree():

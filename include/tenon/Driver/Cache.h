@@ -60,5 +60,7 @@ std::optional<ModelEntry> commitModel(const std::string &root, const std::string
 /// GiB). Spares the model `keep`, which its caller is about to load, and what is being written; removes what writers
 /// that were killed left behind.
 void evict(const std::string &root, const std::string &keep = "");
+/// The same at most once a minute: it looks at every file.
+void evictSometimes(const std::string &root, const std::string &keep);
 
 } // namespace tenon::cache

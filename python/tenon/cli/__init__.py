@@ -2,6 +2,7 @@
 import argparse
 import os
 import sys
+import warnings
 
 from . import bench, cache, compile, doctor, explain, run
 
@@ -34,6 +35,7 @@ def main(arguments=None):
         return 2
     from .. import errors
 
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         return options.run(options) or 0
     except BrokenPipeError:
@@ -42,6 +44,6 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (errors.Error, ImportError) as error:
+    except (errors.Error, ImportError, OSError, MemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -20,20 +20,26 @@ def directory():
     return os.path.join(base, "tenon")
 
 
-def main(options):
-    folder = directory()
-    if options.action == "path":
-        print(folder)
-        return
+def measure(folder, remove=False):
+    """(files, bytes) in the cache, which others may be changing."""
     count = size = 0
     for base, _, files in os.walk(folder):
         for name in files:
             path = os.path.join(base, name)
             try:
                 size += os.lstat(path).st_size
-                if options.action == "clear":
+                if remove:
                     os.unlink(path)
                 count += 1
             except FileNotFoundError:
                 pass
+    return count, size
+
+
+def main(options):
+    folder = directory()
+    if options.action == "path":
+        print(folder)
+        return
+    count, size = measure(folder, options.action == "clear")
     print(f"{folder}: {count} files, {size / 2**20:.1f} MiB{', removed' if options.action == 'clear' else ''}")

@@ -24,9 +24,19 @@ def parse_shape(text):
     if not separator:
         raise argparse.ArgumentTypeError(f"expected NAME=DIMxDIM..., but got {text!r}")
     try:
-        return name, [None if dim == "?" else int(dim) for dim in dims.replace(",", "x").split("x") if dim]
+        shape = [None if dim == "?" else int(dim) for dim in dims.replace(",", "x").split("x") if dim]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected dims like 1x3x224x224, but got {dims!r}") from None
+        shape = [-1]
+    if any(dim is not None and dim < 0 for dim in shape):
+        raise argparse.ArgumentTypeError(f"expected dims like 1x3x224x224, but got {dims!r}")
+    return name, shape
+
+
+def parse_dim(text):
+    name, separator, size = text.rpartition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"expected SYMBOL=N, but got {text!r}")
+    return name, positive(size)
 
 
 def positive(text):
@@ -37,6 +47,20 @@ def positive(text):
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a positive number, but got {text!r}")
     return value
+
+
+def add_dims(parser):
+    parser.add_argument("--dim", action="append", default=[], metavar="SYMBOL=N", type=parse_dim,
+                        help="the size of an open dim of random inputs; may be repeated")
+
+
+def random_inputs(model, dims):
+    """Random arrays for a model whose open dims are as the option --dim says, or 1."""
+    known = {dim for value in model.inputs for dim in value.shape if isinstance(dim, str)}
+    for name, _ in dims:
+        if name not in known:
+            raise errors.InvalidArgument(f"no dim named {name!r}; the open dims are {', '.join(sorted(known)) or 'none'}")
+    return model.random_inputs(**dict(dims))
 
 
 def open_model(options, output=None):
@@ -101,7 +125,7 @@ def console():
     return plain if plain.is_terminal else Console(width=140)
 
 
-def read_inputs(model, given, symbols=None):
+def read_inputs(model, given, dims):
     """Arrays for a model: those named in `given` (name -> file), random ones for the rest."""
     import numpy as np
 
@@ -110,7 +134,7 @@ def read_inputs(model, given, symbols=None):
     if unknown:
         raise errors.InvalidArgument(f"no input named {unknown[0]!r}; the inputs are "
                                      f"{', '.join(map(str, model.inputs))}")
-    arrays = model.random_inputs(**(symbols or {}))
+    arrays = random_inputs(model, dims)
     for position, name in enumerate(names):
         if name not in given:
             continue
@@ -123,7 +147,8 @@ def read_inputs(model, given, symbols=None):
                     tensor.ParseFromString(file.read())
                 arrays[position] = onnx.numpy_helper.to_array(tensor)
             else:
-                arrays[position] = np.load(given[name], allow_pickle=False)
+                with open(given[name], "rb") as file:
+                    arrays[position] = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise errors.FileError(f"cannot read input {name!r} from {given[name]!r}: {error}") from error
     return arrays

@@ -1,7 +1,15 @@
-"""say what was found on this machine, what is missing, and how to get it"""
+"""say what was found on this machine, what is missing, and how to get it
+
+The last column says how to get what is missing. The exit status is 1 when something that is needed is missing.
+"""
 import importlib.util
 import os
 import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
 
 
 def add_arguments(parser):
@@ -23,16 +31,72 @@ def _cpu():
     return name, flags
 
 
+PROBE = """
+func.func @main(%x: tensor<64xf32>) -> tensor<64xf32> {
+  %e = tensor.empty() : tensor<64xf32>
+  %y = linalg.add ins(%x, %x : tensor<64xf32>, tensor<64xf32>) outs(%e : tensor<64xf32>) -> tensor<64xf32>
+  return %y : tensor<64xf32>
+}
+"""
+
+
+def _try_compiler():
+    """Compiles something small and runs it: (whether that worked, what happened)."""
+    import numpy as np
+
+    from .. import errors, model
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "probe.mlir")
+        Path(path).write_text(PROBE)
+        try:
+            start = time.perf_counter()
+            result = model.compile(path, cache=False)(np.ones(64, np.float32))
+            if (result != 2).any():
+                return False, "a kernel computes 1 + 1 wrongly"
+            return True, f"compiled and ran a kernel in {time.perf_counter() - start:.2f} s"
+        except errors.Error as error:
+            return False, str(error)
+
+
+def _cache():
+    from . import cache
+
+    folder = probe = cache.directory()
+    while not os.path.exists(probe):
+        probe = os.path.dirname(probe) or "."
+    if not os.path.isdir(probe) or not os.access(probe, os.W_OK):
+        return "cache", False, f"{folder} cannot be written", "make it writeable, or set TENON_CACHE_DIR"
+    count, size = cache.measure(folder)
+    limit = int(os.environ.get("TENON_CACHE_LIMIT") or 4 << 30)
+    free = shutil.disk_usage(probe).free
+    detail = f"{folder}: {count} files, {size / 2**20:.0f} of at most {limit / 2**20:.0f} MiB; {free / 2**30:.1f} GiB free"
+    return "cache", free > 16 << 20, detail, "free some space, or set TENON_CACHE_DIR"
+
+
+def _source_tree():
+    """In a source tree: the Debian packages that building needs."""
+    listed = Path(__file__).resolve().parents[3] / "tools" / "dev" / "packages.txt"
+    if not listed.is_file() or not shutil.which("dpkg-query"):
+        return
+    wanted = [line for line in listed.read_text().split("\n") if line and not line.startswith("#")]
+    found = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${Status}\n", *wanted], capture_output=True, text=True)
+    there = {line.split()[0] for line in found.stdout.splitlines() if line.endswith("install ok installed")}
+    missing = [name for name in wanted if name not in there]
+    yield "to build", None if missing else True, \
+        f"{len(there)} of {len(wanted)} packages" + (f"; not installed: {', '.join(missing)}" if missing else ""), "make setup"
+
+
 def _checks():
     """(what, state, detail, how to get it); state: True, False, or None for what is optional and missing."""
     from .. import model
-    from . import cache
 
     name, flags = _cpu()
     wide = "avx512f" in flags and "avx512vl" in flags
     yield "processor", "avx2" in flags and "fma" in flags, \
-        f"{name}, {len(os.sched_getaffinity(0))} usable cores, {'AVX-512' if wide else 'AVX2' if 'avx2' in flags else ''}", \
-        "Tenon needs AVX2 and FMA"
+        f"{name}, {'AVX-512' if wide else 'AVX2' if 'avx2' in flags else 'neither AVX2 nor AVX-512'}", \
+        "none: Tenon needs AVX2 and FMA"
+    yield "cores", True, f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} may be used", ""
     if os.environ.get("TENON_TARGET"):
         yield "TENON_TARGET", True, os.environ["TENON_TARGET"], ""
     native = None
@@ -46,29 +110,31 @@ def _checks():
         compiler = native.compiler_path()
         yield "compiler", bool(compiler), compiler or "libtenon_compiler.so not found: only compiled models load", \
             "make build, or pip install ."
+        if compiler:
+            works, detail = _try_compiler()
+            yield "a trial", works, detail, "pip install --force-reinstall ., or in a source tree make build"
         flops, bandwidth = model.measure_peaks(1)
         yield "one thread", True, f"{flops / 1e9:.0f} GFLOP/s (f32), {bandwidth / 1e9:.1f} GB/s read", ""
-    folder = cache.directory()
-    probe = folder
-    while not os.path.exists(probe):
-        probe = os.path.dirname(probe) or "."
-    yield "cache", os.access(probe, os.W_OK), folder, "make it writeable, or set TENON_CACHE_DIR"
-    for package, why in (("numpy", None), ("onnx", "ModelProto input, tenon.onnx_backend"),
+    yield _cache()
+    for package, why in (("numpy", None), ("rich", None), ("ml_dtypes", "bfloat16, float8 and 4-bit arrays"),
+                         ("onnx", "ModelProto input, tenon.onnx_backend"),
                          ("onnxruntime", "tenon bench --against onnxruntime"),
                          ("openvino", "tenon bench --against openvino")):
         found = importlib.util.find_spec(package) is not None
-        detail = importlib.import_module("importlib.metadata").version(package) if found else f"not installed ({why})"
+        detail = importlib.import_module("importlib.metadata").version(package) if found else \
+            f"not installed{f' ({why})' if why else ''}"
         yield package, found or (None if why else False), detail, f"pip install {package}"
+    yield from _source_tree()
 
 
 def main(options):
     from . import common
 
-    shown = common.table(None, ["", "what", "found"])
+    shown = common.table(None, ["", "what", "found", "how to get it"])
     missing = 0
     for what, state, detail, remedy in _checks():
         mark = {True: "[green]ok[/]", None: "[yellow]--[/]", False: "[red]no[/]"}[state]
         missing += state is False
-        shown.add_row(mark, what, detail if state else f"{detail}\n-> {remedy}")
+        shown.add_row(mark, what, detail, "" if state else remedy)
     common.console().print(shown)
     return 1 if missing else 0

@@ -9,7 +9,7 @@ from . import common
 def add_arguments(parser):
     common.add_model(parser)
     common.add_compile_options(parser)
-    parser.add_argument("--dim", action="append", default=[], metavar="SYMBOL=N", help="the size of an open dim")
+    common.add_dims(parser)
     parser.add_argument("--top", type=common.positive, default=20, help="kernels to show (default 20)")
     parser.add_argument("--json", action="store_true", help="print the manifest instead")
 
@@ -24,8 +24,7 @@ def main(options):
     if options.json:
         print(json.dumps(model.explain(), indent=2))
         return
-    symbols = dict(entry.rsplit("=", 1) for entry in options.dim)
-    arrays = model.random_inputs(**{name: int(size) for name, size in symbols.items()})
+    arrays = common.random_inputs(model, options.dim)
     rows = sorted(model.profile(*arrays), key=lambda row: -row["ms"])
     threads = options.threads or len(os.sched_getaffinity(0))
     peaks = measure_peaks(threads)

@@ -12,7 +12,7 @@ from . import common
 def _pair(text):
     name, separator, value = text.rpartition("=")
     if not separator or not name:
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, but got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, but got {text!r}")
     return name, value
 
 
@@ -21,8 +21,7 @@ def add_arguments(parser):
     common.add_compile_options(parser)
     parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE", type=_pair,
                         help="an input from a .npy file, or a .pb file with a TensorProto")
-    parser.add_argument("--dim", action="append", default=[], metavar="SYMBOL=N", type=_pair,
-                        help="the size of an open dim of random inputs")
+    common.add_dims(parser)
     parser.add_argument("--save", metavar="DIR", help="write every output to DIR/NAME.npy")
 
 
@@ -33,8 +32,7 @@ def main(options):
     import numpy as np
 
     model = common.open_model(options)
-    symbols = {name: common.positive(value) for name, value in options.dim}
-    arrays = common.read_inputs(model, dict(options.input), symbols)
+    arrays = common.read_inputs(model, dict(options.input), options.dim)
     start = time.perf_counter()
     outputs = model.run({value.name: array for value, array in zip(model.inputs, arrays)})
     milliseconds = (time.perf_counter() - start) * 1e3

@@ -274,6 +274,19 @@ TEST_F(Cache, EvictionDropsWhatWasUnusedLongest) {
   EXPECT_TRUE(fs::exists(writing));
 }
 
+TEST_F(Cache, EvictionIsNotDoneAllTheTime) {
+  setenv("TENON_CACHE_LIMIT", "0", 1);
+  put("one", "code");
+  cache::evictSometimes(root, "");
+  EXPECT_FALSE(cache::findModel(root, "one"));
+  put("two", "code");
+  cache::evictSometimes(root, "");
+  EXPECT_TRUE(cache::findModel(root, "two"));
+  fs::last_write_time(root + "/evicted", fs::file_time_type::clock::now() - std::chrono::minutes(2));
+  cache::evictSometimes(root, "");
+  EXPECT_FALSE(cache::findModel(root, "two"));
+}
+
 TEST_F(Cache, AbandonedTemporariesGo) {
   std::string recent = root + "/kernels/k.o.tmp.999999999.1.0", old = root + "/models/new.tmp.999999999.1.0";
   write(recent, "x");
