@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 namespace fs = std::filesystem;
@@ -20,27 +21,55 @@ namespace {
 using CompilerFn = int32_t (*)(const char *request, const char *bytes, size_t size, tenon_progress_fn progress,
                                void *user, char **reply);
 
-/// Where the compiler library is: beside this one.
-std::string compilerPath() {
-  Dl_info info;
-  if (!dladdr(reinterpret_cast<void *>(&tenon_compile), &info))
-    throw runtime::Error(TENON_EINTERNAL, "cannot find the library's own path");
-  return fs::path(info.dli_fname).parent_path().string() + "/libtenon_compiler.so";
-}
+/// The compiler library, which stands beside this one.
+class Compiler {
+public:
+  static Compiler &get() {
+    static Compiler compiler;
+    return compiler;
+  }
 
-CompilerFn loadCompiler() {
-  static const CompilerFn function = [] {
-    std::string path = compilerPath();
+  /// Everything but the model that the result depends on. The library's content stands for the compiler: also one that
+  /// was built or replaced alone gets keys of its own.
+  std::string identity(const std::string &root) {
+    std::lock_guard<std::mutex> guard(lock);
+    if (!function) // once it is loaded, another file in its place is of no interest
+      if (std::string now = stampFile(path); now != stamp) {
+        hash = cache::hashContent(root, path);
+        stamp = now;
+      }
+    return cache::KeyBuilder()
+        .add("compiler", getCompilerId())
+        .add("library", hash)
+        .add("abi", std::to_string(TENON_ABI_VERSION))
+        .finish();
+  }
+
+  CompilerFn load() {
+    std::lock_guard<std::mutex> guard(lock);
+    if (function)
+      return function;
     void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library)
       throw runtime::Error(TENON_EIO, std::string("cannot load the compiler: ") + dlerror());
-    auto found = reinterpret_cast<CompilerFn>(dlsym(library, "tenon_compiler_compile"));
-    if (!found)
+    function = reinterpret_cast<CompilerFn>(dlsym(library, "tenon_compiler_compile"));
+    if (!function)
       throw runtime::Error(TENON_EIO, "'" + path + "' is no compiler of this version");
-    return found;
-  }();
-  return function;
-}
+    return function;
+  }
+
+private:
+  Compiler() {
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<void *>(&tenon_compile), &info))
+      throw runtime::Error(TENON_EINTERNAL, "cannot find the library's own path");
+    path = fs::path(info.dli_fname).parent_path().string() + "/libtenon_compiler.so";
+  }
+
+  std::mutex lock;
+  std::string path, stamp, hash;
+  CompilerFn function = nullptr;
+};
 
 /// The processor and TENON_TARGET, for which "host" stands.
 std::string describeHost() {
@@ -73,8 +102,8 @@ json runCompiler(const Request &request, const std::string &output, const std::s
   options["identity"] = identity;
   options["keep_constants"] = keepConstants;
   char *reply = nullptr;
-  int32_t status =
-      loadCompiler()(options.dump().c_str(), request.bytes, request.size, request.progress, request.user, &reply);
+  int32_t status = Compiler::get().load()(options.dump().c_str(), request.bytes, request.size, request.progress,
+                                          request.user, &reply);
   std::string text = reply ? reply : "";
   std::free(reply);
   if (status != TENON_OK)
@@ -82,16 +111,6 @@ json runCompiler(const Request &request, const std::string &output, const std::s
   json parsed = json::parse(text);
   parsed["cached"] = parsed["temporary"] = false;
   return parsed;
-}
-
-/// Everything but the model that the result depends on. The library's content stands for the compiler: also one that
-/// was built or replaced alone gets keys of its own.
-std::string describeCompiler(const std::string &root) {
-  return cache::KeyBuilder()
-      .add("compiler", getCompilerId())
-      .add("library", cache::hashContent(root, compilerPath()))
-      .add("abi", std::to_string(TENON_ABI_VERSION))
-      .finish();
 }
 
 std::string makeKey(const Request &request, const std::string &modelHash, const std::string &identity) {
@@ -141,7 +160,7 @@ json compileOrFind(const Request &request) {
       reply["warning"] = warning;
     return reply;
   };
-  std::string identity = describeCompiler(root.value_or(""));
+  std::string identity = Compiler::get().identity(root.value_or(""));
   if (options.contains("output"))
     return withWarning(runCompiler(request, options["output"].get<std::string>(), root.value_or(""), identity, false));
   if (!root)
