@@ -108,10 +108,19 @@ private:
     return 0;
   }
 
+  /// Bytes of one panel of `factor`: all reduction steps of a register tile's lanes.
+  double getPanelBytes(unsigned factor, const Tile &tile) const {
+    double points = 1;
+    for (unsigned dim : reductions)
+      if (dependsOn(factor, dim))
+        points *= extents[dim];
+    return points * tile.vectors * width * elementBytes;
+  }
+
   /// Cost of one vector of `operand` along `dim`, in loads.
   double getVectorCost(unsigned operand, const Tile &tile) const {
-    if (tile.pack == static_cast<int64_t>(operand))
-      return 1;
+    if (tile.pack == static_cast<int64_t>(operand)) // rows come back to a panel, which is still near if it is small
+      return tile.prepack && getPanelBytes(operand, tile) > target.getL2Bytes() * 3 / 4 ? 2 : 1;
     int64_t step = getStep(operand, tile.vectorDim);
     if (step == 1) {
       // Rows a multiple of the page apart fall into one cache set.
@@ -296,13 +305,7 @@ private:
     unsigned factor = tile.pack;
     if (!dependsOn(factor, tile.vectorDim) || dependsOn(factor, tile.rowDims[0]) || dependsOn(factor, tile.rowDims[1]))
       return false;
-    if (tile.prepack)
-      return true;
-    int64_t points = 1;
-    for (unsigned dim : reductions)
-      if (dependsOn(factor, dim))
-        points *= extents[dim];
-    return points * tile.vectors * width * elementBytes <= target.getL2Bytes() * 3 / 4;
+    return tile.prepack || getPanelBytes(factor, tile) <= target.getL2Bytes() * 3 / 4;
   }
 
   /// Whether reduction dim `dim` shares an index with a row dim of several rows: its taps then read the same elements.

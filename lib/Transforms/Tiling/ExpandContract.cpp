@@ -105,6 +105,8 @@ public:
 
   void emit(unsigned depth = 0) {
     if (depth == order.size()) {
+      for (int64_t factor : contraction.op.getPanels())
+        tile.ahead[factor] = viewAhead(factor);
       emitMicroKernel(builder, contraction, tile);
       return;
     }
@@ -137,15 +139,56 @@ private:
   /// The panel of the tile's lanes in a factor that is stored by panels. Where the extent is not known, what is left of
   /// it goes vector by vector, from somewhere in the last panel on.
   Value viewPanel(unsigned factor, const Piece &piece) {
-    TileContractOp op = contraction.op;
     int64_t whole = getWhole(contraction.vectorDim);
     Value first = tile.base[contraction.vectorDim];
-    bool inside = !getConstantIntValue(contraction.extents[contraction.vectorDim]) && piece.step != whole;
+    Value panel = arith::DivUIOp::create(builder, loc, first, constant(whole));
+    wholePanel = getConstantIntValue(contraction.extents[contraction.vectorDim]) || piece.step == whole;
+    if (wholePanel)
+      return viewLanes(factor, panel, builder.getIndexAttr(0), whole);
+    Value lane = arith::RemUIOp::create(builder, loc, first, constant(whole));
+    return viewLanes(factor, panel, lane, contraction.width);
+  }
+
+  /// While the row tiles of one panel compute, each asks for one column of cache lines of the next panel: a weight
+  /// comes from far away as a rule, and its first use would wait for it.
+  Value viewAhead(unsigned factor) {
+    constexpr int64_t kLineBytes = 64, kFarBytes = 32 * 1024;
+    auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
+    int64_t elementBytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8), bytes = elementBytes;
+    for (int64_t size : type.getShape().drop_front())
+      bytes *= ShapedType::isDynamic(size) ? 1 : size;
+    int64_t whole = getWhole(contraction.vectorDim), line = kLineBytes / elementBytes;
+    if (bytes < kFarBytes || whole < line || !wholePanel)
+      return Value();
+    Value number; // of this tile among those of the panel
+    for (unsigned dim :
+         ArrayRef(order).drop_while([&](unsigned dim) { return static_cast<int64_t>(dim) != contraction.vectorDim; })) {
+      if (static_cast<int64_t>(dim) == contraction.vectorDim)
+        continue;
+      Value tiles = constant(getWhole(dim)), index = arith::DivUIOp::create(builder, loc, tile.base[dim], tiles);
+      if (number) {
+        Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+        Value count = arith::CeilDivUIOp::create(builder, loc, extent, tiles);
+        index = arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, number, count), index);
+      }
+      number = index;
+    }
+    if (!number)
+      return Value();
+    Value column = arith::RemUIOp::create(builder, loc, number, constant(whole / line));
+    Value panel = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
+    Value lane = arith::MulIOp::create(builder, loc, column, constant(line));
+    return viewLanes(factor, arith::AddIOp::create(builder, loc, panel, constant(1)), lane, line);
+  }
+
+  /// `width` lanes from `lane` on of panel number `panel`, all reduction steps.
+  Value viewLanes(unsigned factor, Value panel, OpFoldResult lane, int64_t width) {
+    TileContractOp op = contraction.op;
     Value stored = op->getOperand(factor);
     auto type = cast<MemRefType>(stored.getType());
     SmallVector<OpFoldResult> offsets, sizes, strides(type.getRank(), builder.getIndexAttr(1));
     SmallVector<int64_t> shape;
-    for (auto [index, expr] : llvm::enumerate(op.getMaps()[factor].getResults())) {
+    for (AffineExpr expr : op.getMaps()[factor].getResults()) {
       unsigned dim = cast<AffineDimExpr>(expr).getPosition();
       if (op.isReduction(dim)) {
         offsets.push_back(builder.getIndexAttr(0));
@@ -153,18 +196,12 @@ private:
         shape.push_back(getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
         continue;
       }
-      Value place = tile.base[dim];
-      if (static_cast<int64_t>(dim) == contraction.vectorDim)
-        place = arith::DivUIOp::create(builder, loc, place, constant(whole));
-      offsets.push_back(place);
+      offsets.push_back(static_cast<int64_t>(dim) == contraction.vectorDim ? panel : tile.base[dim]);
       sizes.push_back(builder.getIndexAttr(1));
     }
-    if (inside)
-      offsets.push_back(arith::RemUIOp::create(builder, loc, first, constant(whole)).getResult());
-    else
-      offsets.push_back(builder.getIndexAttr(0));
-    shape.push_back(inside ? contraction.width : whole);
-    sizes.push_back(builder.getIndexAttr(shape.back()));
+    offsets.push_back(lane);
+    sizes.push_back(builder.getIndexAttr(width));
+    shape.push_back(width);
     auto view = memref::SubViewOp::inferRankReducedResultType(shape, type, offsets, sizes, strides);
     return memref::SubViewOp::create(builder, loc, cast<MemRefType>(view), stored, offsets, sizes, strides);
   }
@@ -250,6 +287,7 @@ private:
   SmallVector<unsigned> order;
   MicroTile tile;
   Value panels[2];
+  bool wholePanel = false; ///< the tile's lanes start a panel
 };
 
 /// Packing pays by its rows. Where their number is not known before run time, and the factor can be read in place as

@@ -169,6 +169,11 @@ private:
     SmallVector<Value> leftBase = getBase(0), rightBase = getBase(1);
     std::vector<Group> groups;
     for (const Key &tap : taps) {
+      for (unsigned factor = 0; factor < 2; ++factor)
+        if (tile.ahead[factor])
+          memref::PrefetchOp::create(builder, loc, tile.ahead[factor],
+                                     getIndices(factor == 0 ? leftBase : rightBase, getOffsets(factor, {}, tap, 0)),
+                                     /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
       groups.emplace_back();
       for (auto [rowNumber, row] : llvm::enumerate(rows))
         for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {

@@ -112,6 +112,27 @@ func.func @panels(%a: memref<4x64xf32>, %b: memref<2x64x8xf32>, %o: memref<4x11x
 
 // -----
 
+// While it works on a large panel, each row tile asks for a column of cache lines of the next one.
+// CHECK-LABEL: func @ahead
+// CHECK: scf.for %{{.*}} = %{{.*}} to %c64 step %c32
+// CHECK: scf.for %[[M:.*]] = %{{.*}} to %c8 step %c2
+// CHECK: %[[TILE:.*]] = arith.divui %[[M]]
+// CHECK: %[[COLUMN:.*]] = arith.remui %[[TILE]]
+// CHECK: %[[NEXT:.*]] = memref.subview %arg1[%{{.*}}, 0, %{{.*}}] [1, 1024, 16] [1, 1, 1]
+// CHECK: memref.prefetch %[[NEXT]][%{{.*}}, %{{.*}}], read, locality<2>, data
+// CHECK: vector.fma
+func.func @ahead(%a: memref<8x1024xf32>, %b: memref<2x1024x32xf32>, %o: memref<8x64xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<8x1024xf32>) rhs(%b : memref<2x1024x32xf32>) outs(%o : memref<8x64xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {panels = array<i64: 1>, register_ = array<i64: 2, 32, 1>, vector_dim = 1 : i64, vector_width = 16 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // Lanes that lie far apart in the result, under rows that are neighbours: blocks are transposed and stored row-wise;
 // an extra of the same form is loaded so.
 // CHECK-LABEL: func @transposed
