@@ -3,6 +3,7 @@
 #include "Call.h"
 #include "tenon/Support/Files.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +27,7 @@ struct Header {
 };
 constexpr char kMagic[16] = "tenon constants";
 constexpr size_t kHeaderBytes = 4096;
+constexpr size_t kMost = size_t(1) << 47;
 constexpr size_t kWorthKeeping = 1 << 20; ///< less is computed sooner than found
 
 /// Whether a file of `bytes` may be made in `folder`: it must leave most of the disk to others.
@@ -54,7 +56,8 @@ void Constants::reserve(int64_t index, size_t bytes) {
   if (place.reserved)
     return;
   place = {total, bytes, true};
-  total += (bytes + 63) / 64 * 64;
+  // Damaged sizes must not wrap around: more than kMost is never there.
+  total = std::min(kMost + 64, total + (std::min(bytes, kMost) + 63) / 64 * 64);
 }
 
 void *Constants::at(int64_t index) const {

@@ -89,7 +89,7 @@ def test_damaged_files_are_not_trusted(tn, cache, damage):
         assert (result == 1).all()
 
 
-def chain(layers=40):
+def chain(layers=120):
     """A model whose kernels all differ: its compile can be met in the middle."""
     sizes = [17 + index for index in range(layers + 1)]
     nodes, weights = [], {}
@@ -121,8 +121,8 @@ def test_killed_writers_leave_a_working_cache(tn, cache, tmp_path, subprocess_en
     for hit in (False, True):
         model = tn.compile(path)
         assert model.info["cached"] == hit
-        np.testing.assert_allclose(model(np.ones((3, 17), np.float32)), np.ones((3, 57), np.float32), 1e-3)
-        assert hit or model.info["compiled_kernels"] <= 40 - whole, "what was written whole is used"
+        np.testing.assert_allclose(model(np.ones((3, 17), np.float32)), np.ones((3, 137), np.float32), 1e-3)
+        assert hit or model.info["compiled_kernels"] <= 120 - whole, "what was written whole is used"
 
 
 def test_interrupted_compile(tn, cache, tmp_path, subprocess_environment):
@@ -131,7 +131,7 @@ def test_interrupted_compile(tn, cache, tmp_path, subprocess_environment):
     command = [sys.executable, "-m", "tenon", "compile", str(path)]
     status, said = stop_in_the_middle(command, subprocess_environment, cache, 2, signal.SIGINT)
     assert status == 130 and "interrupted" in said and "Traceback" not in said
-    assert len(list(cache.glob("kernels/*.o"))) < 40, "it went on to the end"
+    assert len(list(cache.glob("kernels/*.o"))) < 120, "it went on to the end"
     assert not list(cache.glob("models/*")), "a part of a model stays behind"
     assert not tn.compile(path).info["cached"]
 
@@ -146,7 +146,7 @@ def test_what_progress_raises_ends_the_compile(tn, cache):
 
     with pytest.raises(Enough):
         tn.compile(chain(), progress=progress)
-    assert 3 <= len(list(cache.glob("kernels/*.o"))) < 40
+    assert 3 <= len(list(cache.glob("kernels/*.o"))) < 120
 
 
 def test_two_processes_share_a_cache(cache, subprocess_environment):

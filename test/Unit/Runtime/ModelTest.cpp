@@ -36,7 +36,7 @@ protected:
   void write(const std::string &name, const std::string &bytes) {
     std::ofstream(base + "/" + name, std::ios::binary) << bytes;
   }
-  /// A copy of the fixture with this manifest; each has a name of its own, because the loader knows files by name.
+  /// A copy of the fixture with this manifest, in a file of its own.
   std::string withManifest(const std::string &text) {
     std::string bytes = code, name = "model" + std::to_string(count++) + ".so";
     bytes.replace(start, 4096, text + std::string(4096 - text.size(), '\0'));
@@ -206,6 +206,17 @@ TEST_F(Runtime, MalformedManifests) {
   EXPECT_EQ(failure(replaced("\"vector_bits\": 128", "\"vector_bits\": 1024")).first, TENON_EUNSUPPORTED);
 }
 
+TEST_F(Runtime, ConstantsLieBesideTheModel) {
+  auto [code, message] = failure(replaced("\"abi\": 1", "\"constants\": \"../x\", \"abi\": 1"));
+  EXPECT_EQ(code, TENON_EIO);
+  EXPECT_NE(message.find("its constants lie in '../x'"), std::string::npos) << message;
+  EXPECT_EQ(failure(replaced("\"length\": 4", "\"length\": 9223372036854775807")),
+            std::pair(int32_t(TENON_ENOMEM), std::string("out of memory: no place for the model's constants")));
+  // So few are computed sooner than found.
+  Model model(replaced("\"abi\": 1", "\"constants\": \"x\", \"abi\": 1"), 1, nullptr);
+  EXPECT_FALSE(fs::exists(base + "/x"));
+}
+
 TEST_F(Runtime, Weights) {
   std::string path = withManifest(manifest);
   fs::resize_file(base + "/fixture.weights", 75);
@@ -230,6 +241,16 @@ TEST_F(Runtime, DamagedSharedObjects) {
   }
   write("text.so", std::string(5000, 'x'));
   EXPECT_NE(failure(base + "/text.so").second.find("is no shared object, or is cut short"), std::string::npos);
+}
+
+TEST_F(Runtime, AReplacedFileIsAnotherModel) {
+  std::string path = withManifest(manifest), other = replaced("\"name\": \"z\"", "\"name\": \"result\"");
+  Model first(path, 1, nullptr);
+  fs::rename(other, path);
+  Model second(path, 1, nullptr), third(path, 1, nullptr);
+  EXPECT_EQ(first.outputPorts()[0].name, "z");
+  EXPECT_EQ(second.outputPorts()[0].name, "result");
+  EXPECT_EQ(third.outputPorts()[0].name, "result");
 }
 
 TEST_F(Runtime, ThreadsShareAModel) {
