@@ -62,8 +62,8 @@ class Model:
 
     def __init__(self, handle, info):
         self._handle = handle
-        self._info = info
         manifest = json.loads(handle.manifest())
+        self._info = {**info, "kernels": len(manifest["kernels"])}
         self.inputs, self._inputs = _interface(manifest["inputs"])
         self.outputs, self._outputs = _interface(manifest["outputs"])
         self._positions = {value.name: position for position, value in enumerate(self.inputs)}
@@ -291,8 +291,8 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
             shutil.rmtree(os.path.dirname(reply["output"]), ignore_errors=True)
     compiled = Model(handle, {
         "path": None if reply["temporary"] else reply["output"], "cached": reply["cached"], "threads": threads,
-        "kernels": reply["kernels"], "compiled_kernels": reply["compiled_kernels"],
-        "seconds": time.perf_counter() - start, "stages": reply["seconds"], "timing": reply.get("timing", "")})
+        "compiled_kernels": reply["compiled_kernels"], "seconds": time.perf_counter() - start,
+        "stages": reply["seconds"], "timing": reply.get("timing", "")})
     unknown = set(request["shapes"]) - {value.name for value in compiled.inputs}
     if unknown:
         raise errors.InvalidArgument(f"a shape is given for {sorted(unknown)[0]!r}, but the inputs are "
@@ -307,8 +307,7 @@ def load(path, threads=None):
         raise errors.FileError(f"no file {path!r}")
     start = time.perf_counter()
     handle = extension().Handle(path, threads or 0)
-    return Model(handle, {"path": path, "cached": True, "threads": threads, "seconds": time.perf_counter() - start,
-                          "kernels": len(json.loads(handle.manifest()).get("kernels", []))})
+    return Model(handle, {"path": path, "cached": True, "threads": threads, "seconds": time.perf_counter() - start})
 
 
 def version() -> str:

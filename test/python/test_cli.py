@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import small_models
 from conftest import ROOT
+from onnx import helper
 
 
 @pytest.fixture
@@ -48,6 +49,48 @@ def test_run(cli, model, tmp_path):
 def test_compile_and_run_the_object(cli, model, tmp_path):
     assert "compiled" in cli("compile", model, "-o", tmp_path / "add.so")
     assert "loaded" in cli("run", tmp_path / "add.so")
+
+
+PROGRAM = r"""
+#include "net.h"
+#include "tenon-c/tenon.h"
+#include <stdio.h>
+
+int main(void) {
+  static const int64_t given[] = NET_INPUT_X_Y_SHAPE, made[] = NET_OUTPUT_2Z_SHAPE;
+  int64_t shape[NET_INPUT_X_Y_RANK] = {3, given[1]}, scalar[] = NET_INPUT_X_Y_2_SHAPE;
+  float x[3][4] = {{1}}, y = 2;
+  tenon_input inputs[NET_INPUT_COUNT];
+  tenon_output outputs[NET_OUTPUT_COUNT] = {{0}};
+  inputs[NET_INPUT_X_Y] = (tenon_input){x, NET_INPUT_X_Y_DTYPE, NET_INPUT_X_Y_RANK, shape, NULL};
+  inputs[NET_INPUT_X_Y_2] = (tenon_input){&y, NET_INPUT_X_Y_2_DTYPE, NET_INPUT_X_Y_2_RANK, scalar, NULL};
+  tenon_model *model;
+  if (given[0] != -1 || made[1] != 4 || tenon_model_load("net.so", 1, NULL, &model, NULL) ||
+      tenon_model_run_tensors(model, inputs, NET_INPUT_COUNT, outputs, NET_OUTPUT_COUNT, NULL))
+    return 1;
+  printf("%g %g\n", ((float *)outputs[NET_OUTPUT_2Z].data)[0], ((float *)outputs[NET_OUTPUT_2Z].data)[1]);
+  tenon_output_release(model, &outputs[NET_OUTPUT_2Z]);
+  tenon_model_destroy(model);
+  return 0;
+}
+"""
+
+
+def test_header(cli, tmp_path):
+    """Names that are no C identifiers, and that become alike."""
+    (tmp_path / "net.onnx").write_bytes(small_models.make(
+        [helper.make_node("Add", ["x/y", "x.y"], ["2z"])], {"x/y": ["*/N", 4], "x.y": []}, {"2z": ["*/N", 4]}
+    ).SerializeToString())
+    cli("compile", "net.onnx", "-o", "net.so", "--header", "net.h")
+    first = (tmp_path / "net.h").read_text()
+    assert "loaded" in cli("compile", "net.so", "--header", "net.h")
+    assert (tmp_path / "net.h").read_text().splitlines()[1:] == first.splitlines()[1:]
+    (tmp_path / "main.c").write_text(PROGRAM)
+    library = ROOT / "build" / "lib"
+    subprocess.run(["clang-22", "-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "main.c", f"-I{ROOT / 'include'}",
+                    f"-L{library}", "-ltenon", f"-Wl,-rpath,{library}", "-o", "main"], cwd=tmp_path, check=True)
+    run = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "3 2\n")
 
 
 def test_explain(cli, model):
@@ -98,6 +141,7 @@ def test_doctor_and_cache(cli, model):
     (("run", "none.so"), 1, "no file 'none.so'"),
     (("compile", "add.onnx", "-o", "none/add.so"), 1, "cannot write"),
     (("compile", "add.so"), 1, "compiled already"),
+    (("compile", "add.onnx", "--header", "add.hpp"), 1, "expected a header named *.h, but got 'add.hpp'"),
     (("cache", "burn"), 2, "invalid choice: 'burn'"),
     (("compile", "add.onnx", "-o", "add.txt"), 1, "*.so"),
     (("bench", "add.onnx", "--against", "abacus"), 2, "no runtime 'abacus'"),

@@ -1,7 +1,7 @@
 """show or empty the cache of compiled models
 
 The cache is safe to delete at any time. TENON_CACHE_DIR moves it; the default is $XDG_CACHE_HOME/tenon or
-~/.cache/tenon.
+~/.cache/tenon. What was not used for longest goes when it grows beyond TENON_CACHE_LIMIT bytes (default 4 GiB).
 """
 import os
 
