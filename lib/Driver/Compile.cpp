@@ -28,6 +28,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <set>
 #include <thread>
 
 using namespace mlir;
@@ -85,7 +86,7 @@ public:
       return std::move(error);
     if (llvm::Error error = stage("host", [&] { return compileHost(); }))
       return std::move(error);
-    if (llvm::Error error = stage("link", [&] { return tenon::linkSharedObject(objects, request.output); }))
+    if (llvm::Error error = stage("link", [&] { return link(); }))
       return std::move(error);
     if (timer) {
       timing.stop();
@@ -120,6 +121,8 @@ private:
   llvm::Error import() {
     std::string message;
     llvm::StringRef path = request.path;
+    if (!request.bytes)
+      reply.outside.emplace(absolute(path), tenon::stampFile(path.str()));
     if (path.ends_with(".mlir") || path.ends_with(".mlirbc")) {
       ParserConfig config(context.get());
       module = request.bytes ? parseSourceString<ModuleOp>(*request.bytes, config, path)
@@ -314,62 +317,99 @@ private:
     return llvm::Error::success();
   }
 
+  static std::string absolute(llvm::StringRef path) {
+    llvm::SmallString<256> result(path);
+    llvm::sys::fs::make_absolute(result);
+    return result.str().str();
+  }
+
+  static llvm::Error cannotWrite(const std::string &path, const tenon::NewFile &file) {
+    std::error_code code(file.error(), std::generic_category());
+    return llvm::createStringError(code, "cannot write '%s': %s", path.c_str(), code.message().c_str());
+  }
+
+  /// Notes in the manifest what a file holds that the model reads when it is loaded; it must be as it was when read.
+  llvm::Error referTo(const std::string &path) {
+    auto [seen, fresh] = reply.outside.emplace(path, tenon::stampFile(path));
+    if (!fresh && tenon::stampFile(path) != seen->second)
+      return llvm::createStringError("'%s' changed while the model was compiled", path.c_str());
+    if (referred.insert(path).second)
+      archives.push_back(llvm::json::Object{{"path", path}, {"stamp", seen->second}, {"hash", tenon::hashFile(path)}});
+    return llvm::Error::success();
+  }
+
   /// Weights without a place in a file go to a file beside the output; names in the manifest are absolute, or relative
   /// to the shared object.
   llvm::Error placeWeights() {
-    std::string sidecar = request.output + ".weights";
-    std::string relative = llvm::sys::path::filename(sidecar).str();
-    std::optional<tenon::NewFile> stream;
+    std::string relative = llvm::sys::path::filename(request.output + ".weights").str(), pieces;
     int64_t offset = 0;
     std::map<std::string, std::unique_ptr<llvm::MemoryBuffer>> files;
-    Builder builder(context.get());
     for (auto weight : module->getOps<tenon::WeightOp>()) {
       llvm::StringRef archive = weight.getArchive(), bytes;
+      std::string name = weight.getSymName().str();
       if (archive.starts_with("init:"))
         continue;
       if (archive.consume_front("mem:")) {
         auto found = blobs.blobs.find(archive.str());
         if (found == blobs.blobs.end())
-          return llvm::createStringError("weight '%s': no bytes named '%s'", weight.getSymName().str().c_str(),
-                                         archive.str().c_str());
+          return llvm::createStringError("weight '%s': no bytes named '%s'", name.c_str(), archive.str().c_str());
         bytes = llvm::StringRef(found->second.data(), found->second.size());
       } else {
-        llvm::SmallString<256> absolute(archive);
-        llvm::sys::fs::make_absolute(absolute);
+        std::string path = absolute(archive);
         if (!request.selfContained) {
-          weight.setArchive(absolute);
-          std::string name = absolute.str().str();
-          if (!reply.outside.count(name))
-            reply.outside.emplace(name, tenon::stampFile(name));
+          weight.setArchive(path);
+          if (llvm::Error error = referTo(path))
+            return error;
           continue;
         }
-        auto &file = files[absolute.str().str()];
+        auto &file = files[path];
         if (!file) {
-          auto opened = llvm::MemoryBuffer::getFile(absolute, false, false);
+          auto opened = llvm::MemoryBuffer::getFile(path, false, false);
           if (!opened)
-            return llvm::createStringError("weight '%s': cannot read '%s': %s", weight.getSymName().str().c_str(),
-                                           absolute.c_str(), opened.getError().message().c_str());
+            return llvm::createStringError("weight '%s': cannot read '%s': %s", name.c_str(), path.c_str(),
+                                           opened.getError().message().c_str());
           file = std::move(*opened);
         }
         bytes = file->getBuffer();
       }
-      if (weight.getOffset() + weight.getLength() > bytes.size())
-        return llvm::createStringError(
-            "weight '%s': needs bytes up to %llu, but its archive has %zu", weight.getSymName().str().c_str(),
-            static_cast<unsigned long long>(weight.getOffset() + weight.getLength()), bytes.size());
-      if (!stream)
-        stream.emplace(sidecar);
-      int64_t padding = llvm::alignTo(weight.getLength(), 64) - weight.getLength();
-      stream->write(bytes.substr(weight.getOffset(), weight.getLength()));
-      stream->write(std::string(padding, '\0'));
+      uint64_t begin = weight.getOffset(), length = weight.getLength();
+      if (length > bytes.size() || begin > bytes.size() - length)
+        return llvm::createStringError("weight '%s': needs %llu bytes at %llu, but its archive has %zu", name.c_str(),
+                                       static_cast<unsigned long long>(length), static_cast<unsigned long long>(begin),
+                                       bytes.size());
+      if (!sidecar)
+        sidecar.emplace(request.output + ".weights");
+      int64_t padding = llvm::alignTo(length, 64) - length;
+      bytes = bytes.substr(begin, length);
+      pieces += tenon::hashBytes({bytes.data(), bytes.size()});
+      sidecar->write({bytes.data(), bytes.size()});
+      sidecar->write(std::string(padding, '\0'));
       weight.setArchive(relative);
       weight.setOffset(offset);
-      offset += weight.getLength() + padding;
+      offset += length + padding;
     }
-    if (!stream || stream->publish())
+    manifest["archives"] = std::move(archives);
+    if (!sidecar)
       return llvm::Error::success();
-    std::error_code code(stream->error(), std::generic_category());
-    return llvm::createStringError(code, "cannot write '%s': %s", sidecar.c_str(), code.message().c_str());
+    // The shared object knows its file of weights by the name that this ends with.
+    std::string identity = tenon::hashBytes(pieces);
+    manifest["sidecar"] = identity;
+    sidecar->write(identity);
+    return sidecar->error() ? cannotWrite(request.output + ".weights", *sidecar) : llvm::Error::success();
+  }
+
+  /// Nothing appears before all is written: a failure leaves what was there.
+  llvm::Error link() {
+    llvm::Expected<std::string> bytes = tenon::linkSharedObject(objects);
+    if (!bytes)
+      return bytes.takeError();
+    tenon::NewFile output(request.output, 0777);
+    output.write(*bytes);
+    if (!output.error() && sidecar && !sidecar->publish())
+      return cannotWrite(request.output + ".weights", *sidecar);
+    if (!output.publish())
+      return cannotWrite(request.output, output);
+    return llvm::Error::success();
   }
 
   void time(PassManager &pm) {
@@ -396,6 +436,9 @@ private:
   tenon::TargetAttr target;
   llvm::json::Object manifest;
   std::vector<std::string> keys, objects;
+  std::optional<tenon::NewFile> sidecar; ///< weights without a place in a file, until all is done
+  llvm::json::Array archives;            ///< files of weights that the model refers to
+  std::set<std::string> referred;
   std::string errors;
   std::mutex lock;
   std::atomic<bool> cancelled{false};

@@ -235,6 +235,10 @@ void Model::parseManifest() {
     constantsFile = parsed.value("constants", std::string());
     if (constantsFile.find('/') != std::string::npos)
       throw Error(TENON_EIO, "the model's manifest is damaged: its constants lie in '" + constantsFile + "'");
+    sidecar = parsed.value("sidecar", std::string());
+    for (const json &archive : parsed.value("archives", json::array()))
+      archives[archive.at("path").get<std::string>()] = {archive.at("stamp").get<std::string>(),
+                                                         archive.at("hash").get<std::string>()};
     const json &list = parsed.at("weights");
     for (const json &item : list) {
       WeightPlace place{item.at("name").get<std::string>(), item.at("archive").get<std::string>(),
@@ -267,7 +271,14 @@ const Model::Mapping &Model::mapFile(const std::string &path) {
   close(file);
   if (data == MAP_FAILED)
     throw Error(TENON_EIO, "cannot map the weights '" + path + "': it is empty or no regular file");
-  mappings.push_back({path, stamp, data, static_cast<size_t>(status.st_size)});
+  size_t bytes = status.st_size;
+  mappings.push_back({path, stamp, data, bytes});
+  std::string_view content(static_cast<const char *>(data), bytes);
+  auto known = archives.find(path);
+  if (known != archives.end()
+          ? known->second.stamp != stamp && known->second.hash != hashBytes(content)
+          : !sidecar.empty() && (bytes < sidecar.size() || content.substr(bytes - sidecar.size()) != sidecar))
+    throw Error(TENON_EIO, "the weights '" + path + "' are not those that the model was compiled with");
   return mappings.back();
 }
 

@@ -194,6 +194,50 @@ def test_a_replaced_output_is_loaded_anew(tn, tmp_path):
         np.testing.assert_allclose(compiled(x), want, 1e-3, 1e-4)
 
 
+def test_compiled_models_know_their_weights(tn, tmp_path):
+    """A shared object whose weights lie elsewhere refuses others; the same in another file are as good."""
+    x, path, output = np.ones((2, 16), np.float32), tmp_path / "mlp.onnx", tmp_path / "mlp.so"
+
+    def write(seed):
+        model, reference = small_models.mlp(seed)
+        path.write_bytes(model.SerializeToString())
+        return model, reference(x)
+
+    _, want = write(0)
+    tn.compile(path, output=output)
+    write(0)
+    np.testing.assert_allclose(tn.load(output)(x), want, 1e-3, 1e-4)
+    write(1)
+    with pytest.raises(tn.FileError, match="not those that the model was compiled with"):
+        tn.load(output)
+    path.unlink()
+    with pytest.raises(tn.FileError, match="cannot open the weights"):
+        tn.load(output)
+    sidecar, other = tmp_path / "mlp.so.weights", tmp_path / "other.so"
+    tn.compile(write(0)[0], output=output)
+    tn.compile(write(1)[0], output=other)
+    np.testing.assert_allclose(tn.load(output)(x), want, 1e-3, 1e-4)
+    good = sidecar.read_bytes()
+    for wrong in ((tmp_path / "other.so.weights").read_bytes(), good[:-1], good[:10]):
+        sidecar.write_bytes(wrong)
+        with pytest.raises(tn.FileError, match="not those that the model was compiled with|too short"):
+            tn.load(output)
+
+
+def test_a_failing_compile_leaves_the_old_output(tn, tmp_path, subprocess_environment):
+    model, reference = small_models.mlp(0)
+    tn.compile(model, output=tmp_path / "mlp.so")
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "other.onnx").write_bytes(small_models.mlp(1)[0].SerializeToString())
+    code = ("import resource, sys, tenon; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
+            "tenon.compile(open('other.onnx', 'rb').read(), output='mlp.so', cache=False)")
+    for limit in (1000, 5000):  # less than the weights, than the objects
+        run = subprocess.run([sys.executable, "-c", code, str(limit)], env=subprocess_environment, cwd=tmp_path,
+                             capture_output=True, text=True)
+        assert "FileError: cannot" in run.stderr and "File too large" in run.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != "other.onnx"} == files
+
+
 FULL_DISK = """
 import sys, warnings
 import numpy as np

@@ -8,6 +8,7 @@
 #include "tenon/Runtime/ThreadPool.h"
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -91,6 +92,11 @@ private:
     size_t bytes = 0;
   };
 
+  /// A file of weights as the compiler saw it: stampFile and hashFile.
+  struct Archive {
+    std::string stamp, hash;
+  };
+
   void parseManifest();
   void mapWeights(const std::string &directory);
   void computeConstants(const std::string &directory);
@@ -103,6 +109,8 @@ private:
   std::string manifest;
   std::vector<Port> inputs, outputs;
   std::vector<WeightPlace> places;
+  std::map<std::string, Archive> archives; ///< by absolute path
+  std::string sidecar;                     ///< what the weights beside the shared object end with
   std::vector<Weight> weights;
   std::vector<Mapping> mappings;
   std::unique_ptr<Constants> constants;

@@ -1,5 +1,4 @@
 //===- Link.cpp - objects to a shared object, in process, by lld -----------------------===//
-#include "tenon/Support/Files.h"
 #include "tenon/Target/CPU/CodeGen.h"
 
 #include "lld/Common/Driver.h"
@@ -34,7 +33,8 @@ public:
     stream.flush();
     std::error_code code = stream.error();
     stream.clear_error();
-    return code ? llvm::createStringError(code, "cannot keep %zu bytes of objects in memory", bytes.size())
+    return code ? llvm::createStringError(code, "cannot keep %zu bytes of objects in memory: %s", bytes.size(),
+                                          code.message().c_str())
                 : llvm::Error::success();
   }
   std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor); }
@@ -79,7 +79,7 @@ private:
 
 } // namespace
 
-llvm::Error tenon::linkSharedObject(llvm::ArrayRef<std::string> objects, llvm::StringRef output) {
+llvm::Expected<std::string> tenon::linkSharedObject(llvm::ArrayRef<std::string> objects) {
   std::vector<llvm::NewArchiveMember> members;
   for (const std::string &object : objects)
     members.emplace_back(llvm::MemoryBufferRef(object, "object.o"));
@@ -89,7 +89,7 @@ llvm::Error tenon::linkSharedObject(llvm::ArrayRef<std::string> objects, llvm::S
     return archive.takeError();
   MemoryFile file;
   if (llvm::Error error = file.write((*archive)->getBuffer()))
-    return error;
+    return std::move(error);
   Pipe linked;
   if (!linked)
     return llvm::createStringError(llvm::errnoAsErrorCode(), "cannot make a pipe for the linker");
@@ -120,11 +120,6 @@ llvm::Error tenon::linkSharedObject(llvm::ArrayRef<std::string> objects, llvm::S
   llvm::raw_string_ostream textStream(text), errorStream(errors);
   lld::Result result = lld::lldMain(arguments, textStream, errorStream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
-    return llvm::createStringError("linking '%s' failed: %s", output.str().c_str(), errors.c_str());
-  NewFile written(output.str(), 0777);
-  written.write(linked.take());
-  if (written.publish())
-    return llvm::Error::success();
-  std::error_code code(written.error(), std::generic_category());
-  return llvm::createStringError(code, "cannot write '%s': %s", output.str().c_str(), code.message().c_str());
+    return llvm::createStringError("linking failed: %s", errors.c_str());
+  return linked.take();
 }

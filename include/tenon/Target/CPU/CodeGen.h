@@ -37,8 +37,7 @@ llvm::Expected<std::string> emitLLVMText(mlir::ModuleOp module, TargetAttr targe
 /// constant tenon_model_manifest.
 llvm::Expected<llvm::SmallVector<char, 0>> emitGlue(llvm::StringRef manifest, TargetAttr target);
 
-/// Links objects (their bytes) to a shared object that exports the tenon_model_* symbols only. Nothing but `output` is
-/// written to disk, where it appears at once; a failure to do so has its error code.
-llvm::Error linkSharedObject(llvm::ArrayRef<std::string> objects, llvm::StringRef output);
+/// Links objects (their bytes) to a shared object, in memory, that exports the tenon_model_* symbols only.
+llvm::Expected<std::string> linkSharedObject(llvm::ArrayRef<std::string> objects);
 
 } // namespace tenon
