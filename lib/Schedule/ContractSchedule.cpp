@@ -24,6 +24,8 @@ constexpr int64_t kRowsPerPanel = 128;
 constexpr int64_t kMaxRows = 8;
 /// What reading a prepacked weight has to save.
 constexpr double kPrepackMargin = 1.02;
+/// A reduction dim of more points is a loop.
+constexpr int64_t kMaxUnroll = 9;
 constexpr int64_t kRowsPerUnit = 32;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
 /// Floating-point operations that make a unit worth its start.
@@ -55,6 +57,8 @@ public:
     }
     for (unsigned dim : reductions)
       reductionPoints *= extents[dim];
+    if (!reductions.empty() && known[reductions.back()] && extents[reductions.back()] <= kMaxUnroll)
+      taps = extents[reductions.back()];
     width = target.getVectorElements(op.getAccumulatorType());
     elementBytes = std::max<int64_t>(1, getElementTypeOrSelf(op.getRhs().getType()).getIntOrFloatBitWidth() / 8);
   }
@@ -162,17 +166,22 @@ private:
 
   /// Cycles of one reduction step of a tile with `vectors` vectors and these rows.
   double getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
-    double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0;
+    double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0, besides = 0;
     for (unsigned operand = 0; operand < 2; ++operand) {
       double count =
           (dependsOn(operand, tile.rowDims[0]) ? rows0 : 1) * (dependsOn(operand, tile.rowDims[1]) ? rows1 : 1);
-      if (dependsOn(operand, tile.vectorDim))
+      bool lanes = dependsOn(operand, tile.vectorDim);
+      if (lanes)
         count *= vectors * getVectorCost(operand, tile);
       loads += count;
+      // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel, which come from the
+      // second cache level.
+      bool panel = lanes && tile.prepack && tile.pack == static_cast<int64_t>(operand);
+      besides += count * (panel ? 0.3 * width * elementBytes / 64 : lanes ? 0.1 : 0.03);
     }
-    // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it.
-    // Loads are never quite free beside them.
-    return std::max({multiplies / 2, 4.0, loads / 2}) + 0.1 * loads + 0.5;
+    // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
+    // most of a cycle a turn.
+    return std::max({multiplies / 2, 4.0, loads / 2}) + besides + (spillsUnrolled(tile) ? 0.7 : 0.7 / taps);
   }
 
   /// Whether the last vector is masked.
@@ -195,6 +204,31 @@ private:
       ++used; // the mask
     return used <= (registers > 16 ? registers - 2 : registers) &&
            used - std::min(counts[0], counts[1]) - 1 <= registers * 3 / 4;
+  }
+
+  /// Whether taps, once unrolled, ask for many more registers than there are: neighbouring taps read the same elements,
+  /// which LLVM loads once and keeps.
+  bool spillsUnrolled(const Tile &tile) const {
+    if (taps == 1)
+      return false;
+    int64_t live = tile.vectors * tile.rows[0] * tile.rows[1] + tile.vectors;
+    for (unsigned operand = 0; operand < 2; ++operand) {
+      if (dependsOn(operand, tile.vectorDim))
+        continue;
+      int64_t shared = 0, rows = 1;
+      for (unsigned slot = 0; slot < 2; ++slot)
+        if (dependsOn(operand, tile.rowDims[slot]) && sharesIndex(operand, tile.rowDims[slot], reductions.back()))
+          shared = tile.rows[slot] + taps - 1;
+        else if (dependsOn(operand, tile.rowDims[slot]))
+          rows *= tile.rows[slot];
+      live += shared * rows;
+    }
+    return live > target.getVectorRegisters() + 4;
+  }
+
+  /// Whether two dims move one index of `operand`.
+  bool sharesIndex(unsigned operand, int64_t a, int64_t b) const {
+    return llvm::any_of(coefficients[operand], [&](ArrayRef<int64_t> row) { return row[a] != 0 && row[b] != 0; });
   }
 
   /// Pieces of an extent: whole tiles and what is left.
@@ -311,10 +345,9 @@ private:
   /// Whether reduction dim `dim` shares an index with a row dim of several rows: its taps then read the same elements.
   bool sharesRows(int64_t dim) const {
     for (unsigned operand = 0; operand < 2; ++operand)
-      for (ArrayRef<int64_t> row : coefficients[operand])
-        for (unsigned slot = 0; slot < 2; ++slot)
-          if (row[dim] != 0 && best.rowDims[slot] >= 0 && best.rows[slot] > 1 && row[best.rowDims[slot]] != 0)
-            return true;
+      for (unsigned slot = 0; slot < 2; ++slot)
+        if (best.rowDims[slot] >= 0 && best.rows[slot] > 1 && sharesIndex(operand, best.rowDims[slot], dim))
+          return true;
     return false;
   }
 
@@ -350,12 +383,14 @@ private:
         return SmallVector<int64_t>(reductions.begin(), reductions.end());
       }
     }
+    if (spillsUnrolled(best))
+      return unroll;
     int64_t budget =
-        (registers > 16 ? 256 : 128) / (hasOpenTile() ? 2 : 1) / (best.vectors * best.rows[0] * best.rows[1]);
+        (registers > 16 ? 160 : 128) / (hasOpenTile() ? 2 : 1) / (best.vectors * best.rows[0] * best.rows[1]);
     for (int64_t dim : llvm::reverse(reductions)) {
       if (dim == best.vectorDim)
         continue;
-      if (!known[dim] || extents[dim] > 9 || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)))
+      if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)))
         break;
       budget /= extents[dim];
       unroll.push_back(dim);
@@ -428,6 +463,7 @@ private:
   SmallVector<bool> known;
   SmallVector<unsigned> parallels, reductions;
   int64_t reductionPoints = 1, width = 1, elementBytes = 4;
+  int64_t taps = 1; // of the innermost reduction, where it is short enough to be unrolled
   Tile best;
 };
 

@@ -5,7 +5,7 @@
                         vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
 module attributes {tenon.target = #avx512} {
   // CHECK: func.func private @matmul
-  // CHECK-SAME: #tenon.schedule<algorithm = "contract", parallel = [{{[1-9].*}}, {{[1-9].*}}, 0], register = [6, 64, 1], pack = [1], vector_dim = 1, vector_width = 16, version = 1>
+  // CHECK-SAME: #tenon.schedule<algorithm = "contract", parallel = [{{[1-9].*}}, {{[1-9].*}}, 0], register = [{{6, 64|8, 48}}, 1], pack = [1], vector_dim = 1, vector_width = 16, version = 1>
   func.func private @matmul(%a: tensor<1024x1024xf32>, %b: tensor<1024x1024xf32>, %o: tensor<1024x1024xf32>) -> tensor<1024x1024xf32> attributes {tenon.kernel} {
     %zero = arith.constant 0.0 : f32
     %0 = linalg.fill ins(%zero : f32) outs(%o : tensor<1024x1024xf32>) -> tensor<1024x1024xf32>
@@ -66,11 +66,36 @@ module attributes {tenon.target = #avx512} {
                       vector_registers = 16, l1_bytes = 32768, l2_bytes = 524288, l3_bytes = 16777216>
 module attributes {tenon.target = #avx2} {
   // CHECK: func.func private @matmul
-  // CHECK-SAME: register = [4, 24, 1], pack = [1], vector_dim = 1, vector_width = 8
+  // CHECK-SAME: register = [6, 16, 1], pack = [1], vector_dim = 1, vector_width = 8
   func.func private @matmul(%a: tensor<1024x1024xf32>, %b: tensor<1024x1024xf32>, %o: tensor<1024x1024xf32>) -> tensor<1024x1024xf32> attributes {tenon.kernel} {
     %zero = arith.constant 0.0 : f32
     %0 = linalg.fill ins(%zero : f32) outs(%o : tensor<1024x1024xf32>) -> tensor<1024x1024xf32>
     %1 = linalg.matmul ins(%a, %b : tensor<1024x1024xf32>, tensor<1024x1024xf32>) outs(%0 : tensor<1024x1024xf32>) -> tensor<1024x1024xf32>
     return %1 : tensor<1024x1024xf32>
+  }
+}
+
+// -----
+
+// A weight is packed at load; the tile leaves registers for the pixels that the unrolled taps share.
+#avx512 = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512,
+                        vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #avx512} {
+  tenon.weight @w from "model.onnx" at 0 length 2359296 : tensor<256x256x3x3xf32>
+  func.func @main(%x: tensor<256x58x58xf32>) -> tensor<256x56x56xf32> {
+    %w = tenon.load_weight @w : tensor<256x256x3x3xf32>
+    %e = tensor.empty() : tensor<256x56x56xf32>
+    %r = tenon.dispatch @conv ins(%w, %x : tensor<256x256x3x3xf32>, tensor<256x58x58xf32>) outs(%e : tensor<256x56x56xf32>) -> tensor<256x56x56xf32>
+    return %r : tensor<256x56x56xf32>
+  }
+  // CHECK: func.func private @conv
+  // CHECK-SAME: register = [32, {{[1-4], [3-8]}}, 1, 1, 1], unroll = [{{(4, )?}}5], prepack = [0], vector_dim = 0, vector_width = 16
+  func.func private @conv(%w: tensor<256x256x3x3xf32>, %x: tensor<256x58x58xf32>, %o: tensor<256x56x56xf32>) -> tensor<256x56x56xf32> attributes {tenon.kernel} {
+    %c = tenon.tile_contract ["parallel", "parallel", "parallel", "reduction", "reduction", "reduction"] lhs(%w : tensor<256x256x3x3xf32>) rhs(%x : tensor<256x58x58xf32>) outs(%o : tensor<256x56x56xf32>)
+        maps [affine_map<(f, h, w, c, i, j) -> (f, c, i, j)>, affine_map<(f, h, w, c, i, j) -> (c, h + i, w + j)>, affine_map<(f, h, w, c, i, j) -> (f, h, w)>] {
+    ^bb0(%acc: f32):
+      tenon.yield %acc : f32
+    } -> tensor<256x56x56xf32>
+    return %c : tensor<256x56x56xf32>
   }
 }
