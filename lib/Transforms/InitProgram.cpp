@@ -3,6 +3,8 @@
 #include "tenon/Analysis/Weights.h"
 #include "tenon/Dialect/IR/Tenon.h"
 
+#include "llvm/ADT/StringSet.h"
+
 using namespace mlir;
 using namespace tenon;
 
@@ -45,11 +47,13 @@ void tenon::dropUnusedInitResults(ModuleOp module) {
   if (!init)
     return;
   Operation *terminator = init.getBody().front().getTerminator();
+  llvm::StringSet<> loaded;
+  module.walk([&](LoadWeightOp load) { loaded.insert(load.getWeight()); });
   SmallVector<WeightOp> used(terminator->getNumOperands());
   for (auto weight : llvm::make_early_inc_range(module.getOps<WeightOp>())) {
     if (weight.getArchive() != "init:")
       continue;
-    if (SymbolTable::symbolKnownUseEmpty(weight, module))
+    if (!loaded.contains(weight.getSymName()))
       weight.erase();
     else
       used[weight.getOffset()] = weight;

@@ -11,7 +11,7 @@ mlir::func::FuncOp getOrCreateInit(mlir::ModuleOp module);
 /// Returns `value` from `init`, last, and declares it as a weight "from init:". Its type is static.
 WeightOp addInitResult(mlir::func::FuncOp init, mlir::Value value, mlir::SymbolTable &symbols);
 
-/// Drops the initializer's results that no symbol use reads, and the work on them.
+/// Drops the initializer's results that nothing loads, and the work on them.
 void dropUnusedInitResults(mlir::ModuleOp module);
 
 } // namespace tenon

@@ -149,13 +149,16 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
     if (known)
       return known;
     func::FuncOp init = getOrCreateInit(getOperation());
-    OpBuilder builder(init.getBody().front().getTerminator());
+    Operation *terminator = init.getBody().front().getTerminator();
+    OpBuilder builder(terminator);
     auto source = symbols.lookup<WeightOp>(load.getWeight());
     Value made; // what the initializer makes it does not read back
     if (source.getArchive() == "init:")
-      made = init.getBody().front().getTerminator()->getOperand(source.getOffset());
+      made = terminator->getOperand(source.getOffset());
     else
       made = builder.clone(*load)->getResult(0);
+    // At once: of a weight in another order, made only to be packed, one is alive at a time.
+    builder.setInsertionPointAfterValue(made);
     for (Operation *view : views) {
       IRMapping mapping;
       mapping.map(view->getOperand(0), made);
