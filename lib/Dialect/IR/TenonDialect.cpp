@@ -16,6 +16,7 @@ using namespace mlir;
 
 void tenon::TenonDialect::initialize() {
   registerAttributes();
+  registerTypes();
   addOperations<
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/TenonOps.cpp.inc"
@@ -32,6 +33,16 @@ std::optional<int64_t> tenon::getStorageBytes(Type type, int64_t count) {
   if (llvm::MulOverflow(count, bits, total))
     return std::nullopt;
   return total / 8 + (total % 8 != 0);
+}
+
+#define GET_TYPEDEF_CLASSES
+#include "tenon/Dialect/IR/TenonTypes.cpp.inc"
+
+void tenon::TenonDialect::registerTypes() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "tenon/Dialect/IR/TenonTypes.cpp.inc"
+      >();
 }
 
 #define GET_OP_CLASSES

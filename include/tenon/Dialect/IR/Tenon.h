@@ -18,6 +18,8 @@
 #include "tenon/Dialect/IR/TenonEnums.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "tenon/Dialect/IR/TenonAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tenon/Dialect/IR/TenonTypes.h.inc"
 #define GET_OP_CLASSES
 #include "tenon/Dialect/IR/TenonOps.h.inc"
 

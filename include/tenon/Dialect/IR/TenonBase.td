@@ -17,15 +17,19 @@ def Tenon_Dialect : Dialect {
   let description = [{
     The dialect holds what upstream has no word for. Contractions are `linalg` ops, shapes are `tensor` ops, control flow
     is `scf`. Op families: weights (`tenon.weight`, `tenon.load_weight`), kernels (`tenon.kernel`, `tenon.dispatch`),
-    the register tile (`tenon.tile_contract`) and convolutions (`tenon.conv`, `tenon.pool`, `tenon.resize`).
+    the register tile (`tenon.tile_contract`), convolutions (`tenon.conv`, `tenon.pool`, `tenon.resize`) and attention
+    (`tenon.kv_source`, `tenon.attention`).
 
     Each op lists its constraints with numbers, `(C1)`, `(C2)`, ...; the verifier and the negative tests use the same
     numbers.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let extraClassDeclaration = [{
     /// Adds the attributes; defined where their storage is known, in Schedule.cpp.
     void registerAttributes();
+    /// Adds the types; defined in TenonDialect.cpp.
+    void registerTypes();
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"

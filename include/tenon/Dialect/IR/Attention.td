@@ -1,0 +1,180 @@
+//===- Attention.td - attention over sources of keys and values -------------------===//
+#ifndef TENON_ATTENTION
+#define TENON_ATTENTION
+
+include "tenon/Dialect/IR/TenonBase.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+//===----------------------------------------------------------------------===//
+// Masks
+//===----------------------------------------------------------------------===//
+
+def Tenon_MaskAlign : Tenon_I64Enum<"MaskAlign", "where the first query stands among the keys", [
+  I64EnumAttrCase<"start", 0>, I64EnumAttrCase<"end", 1>]>;
+
+class Tenon_MaskAttr<string name, string mnemonic> : Tenon_Attr<name, mnemonic>;
+
+def Tenon_CausalAttr : Tenon_MaskAttr<"Causal", "causal"> {
+  let summary = "a query sees the keys up to its own place";
+  let description = [{
+    With S queries and T keys, query q stands at place `p = q` (`start`) or `p = q + T - S` (`end`: the last query beside
+    the last key). It sees key k where `k <= p`.
+  }];
+  let parameters = (ins DefaultValuedParameter<"::tenon::MaskAlign", "::tenon::MaskAlign::end">:$align);
+  let assemblyFormat = "(`<` $align^ `>`)?";
+}
+
+def Tenon_WindowAttr : Tenon_MaskAttr<"Window", "window"> {
+  let summary = "a query sees the keys near its own place";
+  let description = [{
+    A query at place p (as in `#tenon.causal`) sees key k where `p - left <= k <= p + right`; -1 is without bound.
+
+    - (C1) `left` and `right` are at least -1.
+  }];
+  let parameters = (ins "int64_t":$left, "int64_t":$right,
+                    DefaultValuedParameter<"::tenon::MaskAlign", "::tenon::MaskAlign::end">:$align);
+  let assemblyFormat = "`<` $left `,` $right (`,` $align^)? `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tenon_PrefixAttr : Tenon_MaskAttr<"Prefix", "prefix"> {
+  let summary = "every query sees the first keys";
+  let description = [{
+    - (C1) `length` is not negative.
+  }];
+  let parameters = (ins "int64_t":$length);
+  let assemblyFormat = "`<` $length `>`";
+  let genVerifyDecl = 1;
+}
+
+class Tenon_MaskListAttr<string name, string mnemonic> : Tenon_MaskAttr<name, mnemonic> {
+  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$masks);
+  let assemblyFormat = "`<` $masks `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tenon_AllOfAttr : Tenon_MaskListAttr<"AllOf", "all_of"> {
+  let summary = "keys that each of several masks lets through";
+  let description = [{
+    - (C1) there is at least one entry, and each is a mask.
+  }];
+}
+
+def Tenon_AnyOfAttr : Tenon_MaskListAttr<"AnyOf", "any_of"> {
+  let summary = "keys that one of several masks lets through";
+  let description = [{
+    - (C1) there is at least one entry, and each is a mask.
+  }];
+}
+
+def Tenon_NotAttr : Tenon_MaskAttr<"Not", "not"> {
+  let summary = "keys that a mask hides";
+  let description = [{
+    - (C1) the entry is a mask.
+  }];
+  let parameters = (ins "::mlir::Attribute":$mask);
+  let assemblyFormat = "`<` $mask `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Sources
+//===----------------------------------------------------------------------===//
+
+def Tenon_KVSourceType : TypeDef<Tenon_Dialect, "KVSource"> {
+  let mnemonic = "kv_source";
+  let summary = "keys and values of one storage, under one mask";
+}
+
+def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure]> {
+  let summary = "keys and values for an attention, with their mask";
+  let description = [{
+    Bundles `keys` `[B, H, T, D]` and `values` `[B, H, T, E]` with what is known of who sees what: `mask`, an attribute
+    over query and key index (`#tenon.causal`, `#tenon.window`, `#tenon.prefix`, `#tenon.all_of`, `#tenon.any_of`,
+    `#tenon.not`), and `lengths` `[B]`, the number of keys that exist in each batch. A mask with alignment `end` takes
+    the length, where given, for the number of keys.
+
+    - (C1) keys and values have rank 4.
+    - (C2) their batch, head and key dims agree where they are static.
+    - (C3) `mask` is one of the mask attributes.
+    - (C4) `lengths` has rank 1, the batch's size, and integer elements.
+
+    Example:
+    ```mlir
+    %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<1x8x128x64xf32>, tensor<1x8x128x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$keys, AnyRankedTensor:$values, Optional<AnyRankedTensor>:$lengths,
+                       OptionalAttr<AnyAttr>:$mask);
+  let results = (outs Tenon_KVSourceType:$source);
+  let assemblyFormat = [{
+    $keys `,` $values (`lengths` $lengths^)? (`mask` `(` $mask^ `)`)? attr-dict
+    `:` type($keys) `,` type($values) (`,` type($lengths)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+def Tenon_Normalizer : Tenon_I64Enum<"Normalizer", "how the scores of a query become weights", [
+  I64EnumAttrCase<"softmax", 0>, I64EnumAttrCase<"sigmoid", 1>, I64EnumAttrCase<"relu", 2>,
+  I64EnumAttrCase<"none", 3>]>;
+
+def Tenon_AttentionOp : Tenon_Op<"attention",
+    [DestinationStyleOpInterface, SingleBlock, AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "scores of queries against keys, normalised, times values";
+  let description = [{
+    With `query` `[B, H, S, D]` and sources of keys `[B, G, T, D]` and values `[B, G, T, E]`, where G divides H (head h
+    reads head `h / (H / G)` of the source), the result `[B, H, S, E]` is
+
+      score[k]  = region(sum over d of query[b, h, q, d] * keys[b, g, k, d], b, h, q, k, extras..)
+      weight    = normalizer(score over the keys of all sources that the masks let through)
+      out[q, e] = sum over k of weight[k] * values[b, g, k, e]
+
+    The normalizers: `softmax` divides exponentials by their sum; `sigmoid`, `relu` and `none` take each score by itself.
+    A query that sees no key gets zeros. The region sees indices (k counts within its source) and the elements of
+    `extras` at (b, h, q, k) by their maps; a scale is part of it. Sums are kept in f32, in f64 for f64.
+
+    - (C1) query, init and result have rank 4; batch, heads and queries of query and init agree where static.
+    - (C2) there is at least one source, and each is the result of a `tenon.kv_source`.
+    - (C3) keys have the query's batch and D; values have the result's E; the source's heads divide the query's.
+    - (C4) query, keys, values and init are floats; query and keys have one element type.
+    - (C5) the region has the arguments (score, b, h, q, k, one per extra), the score in f32 (f64 for an f64 query),
+      indices as `index`, and yields one value of the score's type.
+    - (C6) there is one map per extra, of the dims (b, h, q, k), one result per dimension of the extra, each result a
+      dim of its own or 0.
+
+    Example:
+    ```mlir
+    %o = tenon.attention softmax %q sources(%s) outs(%e : tensor<1x8x128x64xf32>) : tensor<1x8x128x64xf32> {
+    ^bb0(%score: f32, %b: index, %h: index, %i: index, %k: index):
+      %scaled = arith.mulf %score, %eighth : f32
+      tenon.yield %scaled : f32
+    } -> tensor<1x8x128x64xf32>
+    ```
+  }];
+  let arguments = (ins Tenon_Normalizer:$normalizer, AnyRankedTensor:$query, Variadic<Tenon_KVSourceType>:$sources,
+                       Variadic<AnyRankedTensor>:$extras, AnyRankedTensor:$init,
+                       DefaultValuedAttr<ArrayAttr, "{}">:$extra_maps);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$score);
+  let assemblyFormat = [{
+    $normalizer $query `sources` `(` $sources `)` (`extras` `(` $extras^ `:` type($extras) `)` `maps` $extra_maps)?
+    `outs` `(` $init `:` type($init) `)` attr-dict `:` type($query) $score `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+    /// The op that makes source `number`.
+    ::tenon::KVSourceOp getSource(unsigned number);
+    ::mlir::Type getScoreType() { return getScore().front().getArgument(0).getType(); }
+    ::llvm::SmallVector<::mlir::AffineMap> getMaps();
+    /// Whether the score's region reads the index argument `number` (0 to 3: b, h, q, k).
+    bool readsIndex(unsigned number) { return !getScore().front().getArgument(1 + number).use_empty(); }
+  }];
+}
+
+#endif // TENON_ATTENTION

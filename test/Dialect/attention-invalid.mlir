@@ -1,0 +1,221 @@
+// RUN: tenon-opt %s --split-input-file --verify-diagnostics
+
+// kv_source_c1
+func.func @f(%k: tensor<8x4xf32>, %v: tensor<1x2x8x6xf32>) {
+  // expected-error @+1 {{expected keys and values of rank 4, but got 'tensor<8x4xf32>' and 'tensor<1x2x8x6xf32>'}}
+  %s = tenon.kv_source %k, %v : tensor<8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
+
+// -----
+
+// kv_source_c2
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x7x6xf32>) {
+  // expected-error @+1 {{expected dim 2 of keys and values to agree, but got 8 and 7}}
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x7x6xf32>
+  return
+}
+
+// -----
+
+// kv_source_c3
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>) {
+  // expected-error @+1 {{expected 'mask' to be a mask, but got 5 : i64}}
+  %s = tenon.kv_source %k, %v mask(5 : i64) : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
+
+// -----
+
+// kv_source_c4
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %l: tensor<2xi64>) {
+  // expected-error @+1 {{expected 'lengths' to have rank 1, 1 elements and an integer type of 32 or 64 bits, but got 'tensor<2xi64>'}}
+  %s = tenon.kv_source %k, %v lengths %l : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>, tensor<2xi64>
+  return
+}
+
+// -----
+
+// attention_c1
+func.func @f(%q: tensor<4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected query, init and result of rank 4, but got 'tensor<4x3x4xf32>', 'tensor<1x4x3x6xf32>' and 'tensor<1x4x3x6xf32>'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c1
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x5x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected dim 1 of query and init to agree, but got 4 and 5}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x5x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x5x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c2
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected at least one source, but got none}}
+  %r = tenon.attention softmax %q sources() outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c2
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %t: !tenon.kv_source) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected source 0 to be the result of a tenon.kv_source}}
+  %r = tenon.attention softmax %q sources(%t) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c3
+func.func @f(%q: tensor<1x4x3x5xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected keys and values of source 0 to fit query 'tensor<1x4x3x5xf32>' and result 'tensor<1x4x3x6xf32>', but got 'tensor<1x2x8x4xf32>' and 'tensor<1x2x8x6xf32>'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x5xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c3
+func.func @f(%q: tensor<1x5x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x5x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected the heads of source 0 to divide the query's 5, but got 2}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x5x3x6xf32>) : tensor<1x5x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x5x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c4
+func.func @f(%q: tensor<1x4x3x4xi32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected query and init of float types, but got 'tensor<1x4x3x4xi32>' and 'tensor<1x4x3x6xf32>'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xi32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c4
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf16>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf16>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected keys of the query's element type and values of a float type, but got 'tensor<1x2x8x4xf16>' and 'tensor<1x2x8x6xf32>'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c5
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected region arguments 'f32', 'index', 'index', 'index', 'index', but got 'f32', 'index'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c5
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected the region to yield one value of the score's type 'f32'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %b : index
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c6
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %e: tensor<4x8xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected one map per extra, 1, but got 0}}
+  %r = tenon.attention softmax %q sources(%s) extras(%e : tensor<4x8xf32>) maps [] outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c6
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %e: tensor<4x8xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected the map of an extra to be of (b, h, q, k), with a dim or 0 per dimension of 'tensor<4x8xf32>', but got affine_map<(d0, d1, d2, d3) -> (d1 + d2, d3)>}}
+  %r = tenon.attention softmax %q sources(%s) extras(%e : tensor<4x8xf32>) maps [affine_map<(b, h, q, k) -> (h + q, k)>] outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// window_c1
+// expected-error @below {{expected bounds of a window of at least -1, but got -2 and 0}}
+module attributes {test.a = #tenon.window<-2, 0>} {}
+
+// -----
+
+// prefix_c1
+// expected-error @below {{expected the length of a prefix to be at least 0, but got -1}}
+module attributes {test.a = #tenon.prefix<-1>} {}
+
+// -----
+
+// all_of_c1
+// expected-error @below {{expected a mask to combine, but got 3 : i64}}
+module attributes {test.a = #tenon.all_of<#tenon.causal, 3 : i64>} {}
+
+// -----
+
+// any_of_c1
+// expected-error @below {{expected a mask to combine, but got 3 : i64}}
+module attributes {test.a = #tenon.any_of<3 : i64>} {}
+
+// -----
+
+// not_c1
+// expected-error @below {{expected a mask to combine, but got 3 : i64}}
+module attributes {test.a = #tenon.not<3 : i64>} {}

@@ -1,0 +1,30 @@
+// RUN: tenon-opt %s | tenon-opt | FileCheck %s
+
+// CHECK-LABEL: func @one
+// CHECK: %[[S:.*]] = tenon.kv_source %arg1, %arg2 mask(#tenon.causal) : tensor<1x2x8x4xf16>, tensor<1x2x8x6xf16>
+// CHECK: tenon.attention softmax %arg0 sources(%[[S]]) outs(%arg3 : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf16> {
+// CHECK: ^bb0(%[[X:.*]]: f32, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index):
+func.func @one(%q: tensor<1x4x3x4xf16>, %k: tensor<1x2x8x4xf16>, %v: tensor<1x2x8x6xf16>, %o: tensor<1x4x3x6xf32>) -> tensor<1x4x3x6xf32> {
+  %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<1x2x8x4xf16>, tensor<1x2x8x6xf16>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf16> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return %r : tensor<1x4x3x6xf32>
+}
+
+// Two sources, lengths, a bias per head and pair, and every mask.
+// CHECK-LABEL: func @two
+// CHECK: tenon.kv_source %{{.*}}, %{{.*}} lengths %{{.*}} mask(#tenon.all_of<#tenon.causal<start>, #tenon.not<#tenon.prefix<2>>>)
+// CHECK: tenon.kv_source %{{.*}}, %{{.*}} mask(#tenon.any_of<#tenon.window<4, 0>, #tenon.window<1, -1, start>>)
+// CHECK: tenon.attention sigmoid %{{.*}} sources(%{{.*}}, %{{.*}}) extras(%{{.*}} : tensor<4x?x?xf32>) maps [#{{.*}}]
+func.func @two(%q: tensor<?x4x?x4xf32>, %k: tensor<?x2x?x4xf32>, %v: tensor<?x2x?x6xf32>, %l: tensor<?xi64>, %e: tensor<4x?x?xf32>, %o: tensor<?x4x?x6xf32>) -> tensor<?x4x?x6xf32> {
+  %s = tenon.kv_source %k, %v lengths %l mask(#tenon.all_of<#tenon.causal<start>, #tenon.not<#tenon.prefix<2>>>) : tensor<?x2x?x4xf32>, tensor<?x2x?x6xf32>, tensor<?xi64>
+  %t = tenon.kv_source %k, %v mask(#tenon.any_of<#tenon.window<4, 0>, #tenon.window<1, -1, start>>) : tensor<?x2x?x4xf32>, tensor<?x2x?x6xf32>
+  %r = tenon.attention sigmoid %q sources(%s, %t) extras(%e : tensor<4x?x?xf32>) maps [affine_map<(b, h, q, k) -> (h, q, k)>] outs(%o : tensor<?x4x?x6xf32>) : tensor<?x4x?x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
+    %0 = arith.addf %x, %y : f32
+    tenon.yield %0 : f32
+  } -> tensor<?x4x?x6xf32>
+  return %r : tensor<?x4x?x6xf32>
+}

@@ -1,0 +1,75 @@
+// REQUIRES: tenon-run
+// RUN: tenon-run --reference --entry causal %s | FileCheck %s --check-prefix=CAUSAL
+// RUN: tenon-run --reference --entry sources %s | FileCheck %s --check-prefix=SOURCES
+// RUN: tenon-run --reference --entry normalizers %s | FileCheck %s --check-prefix=NORMALIZERS
+
+// Two queries, 1 and 2, of head 0 and two of head 1, which shares keys 0 and ln 2 and values 10 and 20 with it. The
+// first query sees the first key; the second one weighs both as 1 to 4 (scores 0 and 2 ln 2). In head 1 the bias of
+// -ln 4 on the second key makes them equal.
+// CAUSAL: 0: 1x2x2x1xf32 [10, 18, 10, 15]
+func.func @causal() -> tensor<1x2x2x1xf32> {
+  %q = arith.constant dense<[[[[1.0], [2.0]], [[1.0], [2.0]]]]> : tensor<1x2x2x1xf32>
+  %k = arith.constant dense<[[[[0.0], [0.693147180559945]]]]> : tensor<1x1x2x1xf32>
+  %v = arith.constant dense<[[[[10.0], [20.0]]]]> : tensor<1x1x2x1xf32>
+  %bias = arith.constant dense<[[0.0, 0.0], [0.0, -1.38629436111989]]> : tensor<2x2xf32>
+  %e = tensor.empty() : tensor<1x2x2x1xf32>
+  %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+  %r = tenon.attention softmax %q sources(%s) extras(%bias : tensor<2x2xf32>) maps [affine_map<(b, h, q, k) -> (h, k)>] outs(%e : tensor<1x2x2x1xf32>) : tensor<1x2x2x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
+    %0 = arith.addf %x, %y : f32
+    tenon.yield %0 : f32
+  } -> tensor<1x2x2x1xf32>
+  return %r : tensor<1x2x2x1xf32>
+}
+
+// One query of score 0 everywhere: the mean of what is seen. Source 0 has length 1 in batch 0 and none in batch 1;
+// source 1 hides its first key. Batch 1 sees the last key alone.
+// SOURCES: 0: 2x1x1x2xf32 [2, 3, 3, 4]
+func.func @sources() -> tensor<2x1x1x2xf32> {
+  %q = arith.constant dense<0.0> : tensor<2x1x1x3xf32>
+  %k = arith.constant dense<1.0> : tensor<2x1x2x3xf32>
+  %v = arith.constant dense<[[[[1.0, 2.0], [99.0, 99.0]]], [[[99.0, 99.0], [99.0, 99.0]]]]> : tensor<2x1x2x2xf32>
+  %w = arith.constant dense<[[[[50.0, 60.0], [3.0, 4.0]]], [[[50.0, 60.0], [3.0, 4.0]]]]> : tensor<2x1x2x2xf32>
+  %l = arith.constant dense<[1, 0]> : tensor<2xi64>
+  %e = tensor.empty() : tensor<2x1x1x2xf32>
+  %s = tenon.kv_source %k, %v lengths %l : tensor<2x1x2x3xf32>, tensor<2x1x2x2xf32>, tensor<2xi64>
+  %t = tenon.kv_source %k, %w mask(#tenon.not<#tenon.prefix<1>>) : tensor<2x1x2x3xf32>, tensor<2x1x2x2xf32>
+  %r = tenon.attention softmax %q sources(%s, %t) outs(%e : tensor<2x1x1x2xf32>) : tensor<2x1x1x3xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x1x1x2xf32>
+  return %r : tensor<2x1x1x2xf32>
+}
+
+// Two queries of 1 and keys -1 and 2. The first query sees the first key, the second one none. Twice the score, the score
+// turned round; at last a score of 0 or out of reach, of which half the value is left.
+// NORMALIZERS: 0: 1x1x2x1xf32 [-2, 0]
+// NORMALIZERS: 1: 1x1x2x1xf32 [1, 0]
+// NORMALIZERS: 2: 1x1x2x1xf32 [0.5, -0.25]
+func.func @normalizers() -> (tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>) {
+  %q = arith.constant dense<[[[[1.0], [1.0]]]]> : tensor<1x1x2x1xf32>
+  %k = arith.constant dense<[[[[-1.0], [2.0]]]]> : tensor<1x1x2x1xf32>
+  %v = arith.constant dense<[[[[1.0], [-0.5]]]]> : tensor<1x1x2x1xf32>
+  %e = tensor.empty() : tensor<1x1x2x1xf32>
+  %all = tenon.kv_source %k, %v mask(#tenon.window<-1, 1, start>) : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+  %one = tenon.kv_source %k, %v mask(#tenon.any_of<#tenon.all_of<#tenon.causal, #tenon.window<0, 0, start>, #tenon.prefix<1>>, #tenon.prefix<0>>) : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+  %0 = tenon.attention none %q sources(%one) outs(%e : tensor<1x1x2x1xf32>) : tensor<1x1x2x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    %y = arith.addf %x, %x : f32
+    tenon.yield %y : f32
+  } -> tensor<1x1x2x1xf32>
+  %1 = tenon.attention relu %q sources(%one) outs(%e : tensor<1x1x2x1xf32>) : tensor<1x1x2x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    %y = arith.negf %x : f32
+    tenon.yield %y : f32
+  } -> tensor<1x1x2x1xf32>
+  %2 = tenon.attention sigmoid %q sources(%all) outs(%e : tensor<1x1x2x1xf32>) : tensor<1x1x2x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    %zero = arith.constant 0.0 : f32
+    %far = arith.constant -100000.0 : f32
+    %same = arith.cmpi eq, %i, %j : index
+    %y = arith.select %same, %zero, %far : f32
+    tenon.yield %y : f32
+  } -> tensor<1x1x2x1xf32>
+  return %0, %1, %2 : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+}
