@@ -67,10 +67,15 @@ def operators():
 
 def pages():
     """{file name: text}"""
-    dialect = ROOT / "include" / "tenon" / "Dialect" / "IR" / "TenonOps.td"
-    made = {"ops.md": "# The dialect `tenon`: operations\n\n" + NOTE + tblgen(dialect, "-gen-op-doc", "-dialect=tenon"),
+    folder = ROOT / "include" / "tenon" / "Dialect" / "IR"
+    sources = [folder / "TenonOps.td", folder / "Formats.td"]  # those that no other one includes
+
+    def dialect(*arguments):
+        return "\n".join(tblgen(path, *arguments) for path in sources)
+
+    made = {"ops.md": "# The dialect `tenon`: operations\n\n" + NOTE + dialect("-gen-op-doc", "-dialect=tenon"),
             "attributes.md": "# The dialect `tenon`: attributes\n\n" + NOTE +
-                             tblgen(dialect, "-gen-attrdef-doc", "-attrdefs-dialect=tenon")}
+                             dialect("-gen-attrdef-doc", "-attrdefs-dialect=tenon")}
     passes = ["# Passes", "", NOTE.strip(), ""]
     for path in pass_files():
         room = path.parent.relative_to(ROOT / "include" / "tenon")

@@ -3,6 +3,7 @@
 // Verification and the canonical text of schedules. How schedules are chosen is the Schedule room's business.
 //
 //===----------------------------------------------------------------------===//
+#include "FormatText.h"
 #include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/IR/DialectImplementation.h"
@@ -21,6 +22,23 @@ void TenonDialect::registerAttributes() {
 #define GET_ATTRDEF_LIST
 #include "tenon/Dialect/IR/TenonAttrs.cpp.inc"
       >();
+}
+
+Attribute TenonDialect::parseAttribute(DialectAsmParser &parser, Type type) const {
+  SMLoc loc = parser.getCurrentLocation();
+  StringRef mnemonic;
+  Attribute attribute;
+  if (generatedAttributeParser(parser, &mnemonic, type, attribute).has_value())
+    return attribute;
+  if (mnemonic == kFormatMnemonic)
+    return parseFormat(parser);
+  parser.emitError(loc) << "unknown attribute '" << mnemonic << "' of the dialect 'tenon'";
+  return {};
+}
+
+void TenonDialect::printAttribute(Attribute attribute, DialectAsmPrinter &printer) const {
+  if (failed(generatedAttributePrinter(attribute, printer)))
+    printFormat(attribute, printer);
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t version, StringRef algorithm,

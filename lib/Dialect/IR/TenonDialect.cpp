@@ -16,6 +16,7 @@ using namespace mlir;
 
 void tenon::TenonDialect::initialize() {
   registerAttributes();
+  registerFormats();
   registerTypes();
   addOperations<
 #define GET_OP_LIST

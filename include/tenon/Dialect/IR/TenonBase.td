@@ -17,17 +17,21 @@ def Tenon_Dialect : Dialect {
   let description = [{
     The dialect holds what upstream has no word for. Contractions are `linalg` ops, shapes are `tensor` ops, control flow
     is `scf`. Op families: weights (`tenon.weight`, `tenon.load_weight`), kernels (`tenon.kernel`, `tenon.dispatch`),
-    the register tile (`tenon.tile_contract`), convolutions (`tenon.conv`, `tenon.pool`, `tenon.resize`) and attention
-    (`tenon.kv_source`, `tenon.attention`).
+    the register tile (`tenon.tile_contract`), convolutions (`tenon.conv`, `tenon.pool`, `tenon.resize`), attention
+    (`tenon.kv_source`, `tenon.attention`) and numbers in few bits (`tenon.dequantize`, `tenon.quantize`).
 
     Each op lists its constraints with numbers, `(C1)`, `(C2)`, ...; the verifier and the negative tests use the same
     numbers.
   }];
-  let useDefaultAttributePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 0; // attributes come from several files: Schedule.cpp has the dispatch
   let useDefaultTypePrinterParser = 1;
   let extraClassDeclaration = [{
     /// Adds the attributes; defined where their storage is known, in Schedule.cpp.
     void registerAttributes();
+    /// Adds #tenon.format and its ops; defined in Formats.cpp.
+    void registerFormats();
+    ::mlir::Attribute parseAttribute(::mlir::DialectAsmParser &parser, ::mlir::Type type) const override;
+    void printAttribute(::mlir::Attribute attribute, ::mlir::DialectAsmPrinter &printer) const override;
     /// Adds the types; defined in TenonDialect.cpp.
     void registerTypes();
   }];
