@@ -72,6 +72,7 @@ private:
   Handled runTensor(mlir::Operation *op);
   Handled runLinalg(mlir::Operation *op);
   Handled runTenon(mlir::Operation *op);
+  Handled runFormats(mlir::Operation *op);
   llvm::LogicalResult loadWeight(LoadWeightOp op);
   llvm::LogicalResult runAttention(AttentionOp op);
 
