@@ -87,7 +87,27 @@ public:
     return product;
   }
 
+  /// Both products over all pairs: what a mask saves is not known here.
+  std::optional<Polynomial> getFlops(AttentionOp op) {
+    std::optional<Polynomial> rows(Polynomial(1)), total(Polynomial(0)), depth = getDim(op.getQuery(), 3);
+    for (unsigned dim = 0; dim < 3; ++dim)
+      if (std::optional<Polynomial> extent = getDim(op.getQuery(), dim); rows && extent)
+        rows = *rows * *extent;
+      else
+        rows = std::nullopt;
+    for (unsigned number = 0; number < op.getSources().size(); ++number) {
+      KVSourceOp source = op.getSource(number);
+      std::optional<Polynomial> keys = getDim(source.getKeys(), 2), width = getDim(source.getValues(), 3);
+      if (!rows || !depth || !keys || !width)
+        return std::nullopt;
+      total = *total + Polynomial(2) * *rows * *keys * (*depth + *width);
+    }
+    return total;
+  }
+
   std::optional<Polynomial> getFlops(Operation *op) {
+    if (auto attention = dyn_cast<AttentionOp>(op))
+      return getFlops(attention);
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp)
       return Polynomial(0);

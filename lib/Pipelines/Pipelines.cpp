@@ -47,6 +47,8 @@ void tenon::buildKernelsPipeline(OpPassManager &pm) {
 }
 
 void tenon::buildTiledPipeline(OpPassManager &pm) {
+  // Before TileGeneric, which leaves kernels alone that hold contractions.
+  pm.addPass(createTileAttention());
   pm.addPass(createTileContract());
   pm.addPass(createTileGeneric());
   pm.addPass(createCanonicalizerPass());

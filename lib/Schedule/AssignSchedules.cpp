@@ -19,6 +19,8 @@ using namespace tenon;
 static StringRef getAlgorithm(func::FuncOp kernel) {
   if (!kernel.getBody().getOps<TileContractOp>().empty())
     return "contract";
+  if (!kernel.getBody().getOps<AttentionOp>().empty())
+    return "attention";
   if (auto formed = kernel->getAttrOfType<StringAttr>("tenon.algorithm"))
     if (llvm::is_contained({"rows", "elementwise", "copy"}, formed.getValue()))
       return formed.getValue();
@@ -45,6 +47,8 @@ static Type getVectorElement(func::FuncOp kernel) {
 ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target, const KernelCalls &calls) {
   for (auto op : kernel.getBody().getOps<TileContractOp>())
     return getDefaultSchedule(op, target, {calls.isWeight(kernel, op.getLhs()), calls.isWeight(kernel, op.getRhs())});
+  for (auto op : kernel.getBody().getOps<AttentionOp>())
+    return getDefaultSchedule(op, target);
   return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, {},
                            /*vectorDim=*/-1, target.getVectorElements(getVectorElement(kernel)));
 }
@@ -83,10 +87,12 @@ static LogicalResult verifyPrepack(func::FuncOp kernel, TileContractOp op, Sched
 LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target,
                                     const KernelCalls &calls) {
   StringRef algorithm = getAlgorithm(kernel);
-  bool contract = algorithm == "contract";
-  if (contract != (schedule.getAlgorithm() == "contract"))
+  bool contract = algorithm == "contract", attention = algorithm == "attention";
+  if (contract != (schedule.getAlgorithm() == "contract") || attention != (schedule.getAlgorithm() == "attention"))
     return kernel.emitError("expected a schedule with algorithm '")
            << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
+  if (attention)
+    return verifyAttentionSchedule(kernel, schedule);
   if (!contract)
     return success();
   TileContractOp op = *kernel.getBody().getOps<TileContractOp>().begin();

@@ -247,3 +247,55 @@ func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf3
   return %c : tensor<4x8xf32>
 }
 }
+
+// -----
+
+// expected-error @+1 {{expected a schedule with algorithm 'attention', but got 'rows'}}
+func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "rows">} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x2x8x4xf32>) : tensor<1x2x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x8x4xf32>
+  return %r : tensor<1x2x8x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected tile lists of an attention's schedule to have 4 entries, but got 0}}
+func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 8, 0]>} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x2x8x4xf32>) : tensor<1x2x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x8x4xf32>
+  return %r : tensor<1x2x8x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected an attention's schedule to have rows of queries in 'parallel' and keys in 'cache', but got 8 and 0}}
+func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 8, 0], cache = [0, 0, 0, 0], register = [1, 1, 4, 16], vector_width = 16>} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x2x8x4xf32>) : tensor<1x2x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x8x4xf32>
+  return %r : tensor<1x2x8x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected an attention's register tile to have a row and a vector, but got 4 and 8}}
+func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 8, 0], cache = [0, 0, 0, 8], register = [1, 1, 4, 8], vector_width = 16>} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x2x8x4xf32>) : tensor<1x2x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x8x4xf32>
+  return %r : tensor<1x2x8x4xf32>
+}

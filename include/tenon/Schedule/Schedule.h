@@ -7,6 +7,7 @@ class FuncOp;
 }
 
 namespace tenon {
+class AttentionOp;
 class KernelCalls;
 class ScheduleAttr;
 class TargetAttr;
@@ -19,6 +20,12 @@ ScheduleAttr getDefaultSchedule(TileContractOp op, TargetAttr target, llvm::Arra
 
 /// Whether `factor` of `op` can be stored by panels: it has elements, and each of its indices is one dim.
 bool canPrepack(TileContractOp op, unsigned factor);
+
+/// The schedule of an attention: rows of queries per unit, keys per step, the register tile of both products.
+ScheduleAttr getDefaultSchedule(AttentionOp op, TargetAttr target);
+
+/// Whether `schedule` can be obeyed for an attention; an error at `kernel` says why not.
+llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 
 /// The schedule of any kernel function.
 ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);

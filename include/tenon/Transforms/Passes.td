@@ -13,4 +13,7 @@ include "tenon/Transforms/Tiling/GenericPasses.td"
 // Contractions: lib/Transforms/Tiling/*Contract*.
 include "tenon/Transforms/Tiling/ContractPasses.td"
 
+// Attention: lib/Transforms/Tiling/TileAttention.cpp.
+include "tenon/Transforms/Tiling/AttentionPasses.td"
+
 #endif // TENON_TRANSFORMS_PASSES

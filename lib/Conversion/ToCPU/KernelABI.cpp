@@ -93,6 +93,11 @@ class KernelABI : public tenon::impl::KernelABIBase<KernelABI> {
       if (!isa<memref::AllocOp, memref::AllocaOp>(op))
         return WalkResult::advance();
       auto type = cast<MemRefType>(op->getResult(0).getType());
+      // A buffer has one place: of two iterations only the last one's contents are there.
+      for (Operation *user : op->getResult(0).getUsers())
+        if (isa<scf::YieldOp>(user) && isa<scf::ForOp, scf::WhileOp>(user->getParentOp()))
+          return op->emitError("a buffer made inside a loop of a kernel cannot be carried to the next iteration"),
+                 WalkResult::interrupt();
       SmallVector<Value> bounds;
       for (Value size : op->getOperands()) {
         FailureOr<Value> bound = hoistBound(size, anchor, dominance);

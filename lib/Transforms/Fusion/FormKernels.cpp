@@ -32,7 +32,7 @@ constexpr int64_t kMaxRowElements = 1 << 20;
 constexpr int64_t kSmallWork = 1 << 14;
 
 bool isKernelWork(Operation *op) {
-  if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp>(op))
+  if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp, AttentionOp>(op))
     return true;
   if (isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::GenerateOp,
           tensor::SplatOp, tensor::InsertOp, tensor::GatherOp, tensor::ScatterOp>(op))
@@ -317,6 +317,8 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
       }
       return {group, "copy"};
     }
+    if (isa<AttentionOp>(root))
+      return {group, "attention"};
     auto op = dyn_cast<linalg::LinalgOp>(root);
     if (!op || isa<linalg::FillOp>(root))
       return {group, "copy"};

@@ -1,0 +1,38 @@
+//===- AttentionPasses.td - attention to tiles ----------------------------------------===//
+#ifndef TENON_TRANSFORMS_TILING_ATTENTION
+#define TENON_TRANSFORMS_TILING_ATTENTION
+
+include "mlir/Pass/PassBase.td"
+
+def TileAttention : Pass<"tenon-tile-attention", "::mlir::ModuleOp"> {
+  let summary = "tile an attention by its kernel's schedule";
+  let description = [{
+    In kernel functions whose schedule has the algorithm `attention`: one `scf.forall` over batch, head and tiles of
+    queries; inside, per source, an `scf.for` over tiles of the keys that the mask lets any of these queries see. A tile
+    of scores is a `tenon.tile_contract` with the score's region as its epilogue; the mask is applied in tiles that not
+    every query sees whole; the online softmax carries each query's highest score, its sum and its result so far. No
+    tensor of all scores exists. The example has `parallel = [1, 1, 64, 0]` and `cache = [0, 0, 0, 256]`.
+
+    Before:
+    ```mlir
+    %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<1x8x1024x64xf32>, tensor<1x8x1024x64xf32>
+    %0 = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x8x1024x64xf32>) : tensor<1x8x1024x64xf32> { ... }
+    ```
+    After:
+    ```mlir
+    %0 = scf.forall (%b, %h, %i) = (0, 0, 0) to (1, 8, 1024) step (1, 1, 64) shared_outs(%out = %o) -> ... {
+      %r:3 = scf.for %j = %low to %high step %c256 iter_args(%highest, %sum, %result) -> ... {
+        %scores = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%query) rhs(%keys) ...
+        %masked = scf.if %whole ... { scf.yield %scores } else { ... }
+        ...
+        %product = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%weights) rhs(%values) ...
+      }
+      scf.forall.in_parallel { tensor.parallel_insert_slice ... }
+    }
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect", "::mlir::scf::SCFDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+#endif // TENON_TRANSFORMS_TILING_ATTENTION

@@ -1,0 +1,63 @@
+// RUN: tenon-opt %s --tenon-tile-attention | FileCheck %s
+// RUN: tenon-opt %s --tenon-tile-kernels -o %t.base
+// RUN: sed 's/parallel = \[1, 1, 32, 0\]/parallel = [1, 1, 16, 0]/' %s | tenon-opt --tenon-tile-kernels -o %t.rows
+// RUN: not diff -q %t.base %t.rows
+// RUN: sed 's/cache = \[0, 0, 0, 128\]/cache = [0, 0, 0, 64]/' %s | tenon-opt --tenon-tile-kernels -o %t.keys
+// RUN: not diff -q %t.base %t.keys
+// RUN: sed 's/register = \[1, 1, 4, 32\]/register = [1, 1, 4, 16]/' %s | tenon-opt --tenon-tile-kernels -o %t.register
+// RUN: not diff -q %t.base %t.register
+// RUN: sed 's/vector_width = 16/vector_width = 8/' %s | tenon-opt --tenon-tile-kernels -o %t.width
+// RUN: not diff -q %t.base %t.width
+
+// Rows of one head; keys up to the last row's place; the score's region is the first product's epilogue; tiles that all
+// rows see whole are not masked.
+// CHECK-LABEL: func private @causal
+// CHECK: scf.forall (%[[B:.*]], %[[H:.*]], %[[I:.*]]) = (0, 0, 0) to (2, 8, 128) step (1, 1, 32) shared_outs
+// CHECK: %[[GROUP:.*]] = arith.divui %[[H]]
+// CHECK: scf.for %[[J:.*]] = %{{.*}} to %{{.*}} step %c128{{.*}} iter_args
+// CHECK: tensor.extract_slice %arg1[%[[B]], %[[GROUP]], %[[J]], 0]
+// CHECK: tenon.tile_contract {{.*}} attributes {pack = array<i64: 1>, register_ = array<i64: 4, 32, 1>, vector_dim = 1 : i64, vector_width = 16 : i64}
+// CHECK: arith.mulf
+// CHECK: scf.if
+// CHECK: linalg.index 0
+// CHECK: arith.cmpi sle
+// CHECK: math.exp
+// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 4, 32, 1>, vector_dim = 1 : i64, vector_width = 16 : i64}
+// CHECK: arith.divf
+// CHECK: tensor.parallel_insert_slice
+func.func private @causal(%q: tensor<2x8x128x64xf32>, %k: tensor<2x4x256x64xf32>, %v: tensor<2x4x256x64xf32>, %o: tensor<2x8x128x64xf32>) -> tensor<2x8x128x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 32, 0], cache = [0, 0, 0, 128],
+                                                               register = [1, 1, 4, 32], vector_dim = 3, vector_width = 16>} {
+  %eighth = arith.constant 0.125 : f32
+  %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<2x4x256x64xf32>, tensor<2x4x256x64xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<2x8x128x64xf32>) : tensor<2x8x128x64xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    %0 = arith.mulf %x, %eighth : f32
+    tenon.yield %0 : f32
+  } -> tensor<2x8x128x64xf32>
+  return %r : tensor<2x8x128x64xf32>
+}
+
+// One query: sums along the depth. A region that reads an index runs on the tile of scores. Without a mask and with
+// keys that fill their tiles nothing is hidden.
+// CHECK-LABEL: func private @one_query
+// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 1, 4, 16>, vector_dim = 2 : i64, vector_width = 16 : i64}
+// CHECK: linalg.generic
+// CHECK: linalg.index 1
+// CHECK-NOT: scf.if
+// CHECK-NOT: math.exp
+// CHECK: arith.maximumf
+// CHECK: tenon.tile_contract
+func.func private @one_query(%q: tensor<1x8x1x64xf32>, %k: tensor<1x8x256x64xf32>, %v: tensor<1x8x256x64xf32>, %o: tensor<1x8x1x64xf32>) -> tensor<1x8x1x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 1, 0], cache = [0, 0, 0, 128],
+                                                               register = [1, 1, 1, 64], vector_dim = 3, vector_width = 16>} {
+  %s = tenon.kv_source %k, %v : tensor<1x8x256x64xf32>, tensor<1x8x256x64xf32>
+  %r = tenon.attention relu %q sources(%s) outs(%o : tensor<1x8x1x64xf32>) : tensor<1x8x1x64xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    %n = arith.index_cast %j : index to i32
+    %f = arith.sitofp %n : i32 to f32
+    %0 = arith.addf %x, %f : f32
+    tenon.yield %0 : f32
+  } -> tensor<1x8x1x64xf32>
+  return %r : tensor<1x8x1x64xf32>
+}

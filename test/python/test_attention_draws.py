@@ -1,0 +1,69 @@
+"""Generated attentions for AVX2 and AVX-512 code equal NumPy's in float64; causal tiles are skipped; no score matrix exists."""
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tenon
+
+SCRIPT = Path(__file__).resolve().parents[1] / "Integration" / "attention_draws.py"
+FULL = bool(os.environ.get("TENON_TEST_FULL"))
+
+
+def test_draws_equal_numpy():
+    places = [os.path.dirname(os.path.dirname(tenon.__file__)), *sys.path]
+    count = "800" if FULL else "24"
+    run = subprocess.run([sys.executable, SCRIPT, "--count", count, "--seed", "7"], capture_output=True, text=True, timeout=1500,
+                         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))})
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def attention(path, tokens, mask):
+    kind = f"tensor<1x2x{tokens}x64xf32>"
+    path.write_text(f"""func.func @main(%q: {kind}, %k: {kind}, %v: {kind}) -> {kind} {{
+  %e = tensor.empty() : {kind}
+  %s = tenon.kv_source %k, %v{mask} : {kind}, {kind}
+  %r = tenon.attention softmax %q sources(%s) outs(%e : {kind}) : {kind} {{
+  ^bb0(%a: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %a : f32
+  }} -> {kind}
+  return %r : {kind}
+}}
+""")
+    return tenon.compile(str(path), threads=1)
+
+
+@pytest.mark.executes
+def test_no_tensor_of_all_scores(tmp_path):
+    """The arena is as large for 4,096 tokens as for 256; the scores of one head alone would take 64 MiB."""
+    large = attention(tmp_path / "large.mlir", 4096, " mask(#tenon.causal)")
+    x = np.random.default_rng(0).normal(size=(1, 2, 4096, 64)).astype(np.float32)
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    result = large(x, x, x)
+    peak = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+    after = int(peak[0].split()[1]) * 1024
+    assert np.isfinite(result).all()
+    assert after - before < 2 * x.nbytes + (8 << 20)
+
+
+@pytest.mark.executes
+def test_hidden_tiles_are_not_visited(tmp_path):
+    """Half of the work of a causal mask is left, a few per cent of a short window's."""
+    x = np.random.default_rng(0).normal(size=(1, 2, 2048, 64)).astype(np.float32)
+    times = {}
+    for name, mask in (("dense", ""), ("causal", " mask(#tenon.causal)"), ("window", " mask(#tenon.window<64, 0>)")):
+        model = attention(tmp_path / f"{name}.mlir", 2048, mask)
+        best = min(_timed(model, x) for _ in range(5))
+        times[name] = best
+    assert times["causal"] < 0.8 * times["dense"], json.dumps(times)
+    assert times["window"] < 0.45 * times["dense"], json.dumps(times)
+
+
+def _timed(model, x):
+    start = time.perf_counter()
+    model(x, x, x)
+    return time.perf_counter() - start
