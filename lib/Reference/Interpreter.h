@@ -73,6 +73,7 @@ private:
   Handled runLinalg(mlir::Operation *op);
   Handled runTenon(mlir::Operation *op);
   Handled runFormats(mlir::Operation *op);
+  Handled runExperts(mlir::Operation *op);
   llvm::LogicalResult loadWeight(LoadWeightOp op);
   llvm::LogicalResult runAttention(AttentionOp op);
 

@@ -68,7 +68,7 @@ def operators():
 def pages():
     """{file name: text}"""
     folder = ROOT / "include" / "tenon" / "Dialect" / "IR"
-    sources = [folder / "TenonOps.td", folder / "Formats.td"]  # those that no other one includes
+    sources = [folder / "TenonOps.td", folder / "Formats.td", folder / "Experts.td"]  # those that no other one includes
 
     def dialect(*arguments):
         return "\n".join(tblgen(path, *arguments) for path in sources)

@@ -3,7 +3,7 @@
 // Only registration lives here; each op family has a file of its own.
 //
 //===----------------------------------------------------------------------===//
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Experts.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -21,6 +21,10 @@ void tenon::TenonDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/TenonOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "tenon/Dialect/IR/ExpertsOps.cpp.inc"
       >();
 }
 
