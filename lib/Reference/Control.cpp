@@ -133,6 +133,13 @@ static LogicalResult runBranch(Interpreter &in, Operation *op, Region &region) {
   return success();
 }
 
+LogicalResult Interpreter::step(Operation *loop) {
+  if (++steps > options.maxSteps)
+    return loop->emitError() << "loops ran for more than " << options.maxSteps
+                             << " steps in the reference evaluator (--max-steps)";
+  return success();
+}
+
 static LogicalResult runFor(Interpreter &in, scf::ForOp op) {
   int64_t lower = in.integer(op.getLowerBound()), upper = in.integer(op.getUpperBound()),
           step = in.integer(op.getStep());
@@ -140,6 +147,8 @@ static LogicalResult runFor(Interpreter &in, scf::ForOp op) {
     return op.emitError() << "expected a positive step, but got " << step;
   SmallVector<Datum> carried = getAll(in, op.getInitArgs());
   for (int64_t i = lower; i < upper;) {
+    if (failed(in.step(op)))
+      return failure();
     SmallVector<Datum> arguments{Datum(makeInt(i))};
     llvm::append_range(arguments, carried);
     FailureOr<SmallVector<Datum>> results = in.runBlock(*op.getBody(), arguments);
@@ -156,6 +165,8 @@ static LogicalResult runFor(Interpreter &in, scf::ForOp op) {
 static LogicalResult runWhile(Interpreter &in, scf::WhileOp op) {
   SmallVector<Datum> carried = getAll(in, op.getInits());
   while (true) {
+    if (failed(in.step(op)))
+      return failure();
     FailureOr<SmallVector<Datum>> before = in.runBlock(op.getBefore().front(), carried);
     if (failed(before))
       return failure();

@@ -11,16 +11,6 @@
 
 namespace tenon::reference {
 
-/// The value of an SSA value: a scalar, or a tensor.
-struct Datum {
-  Scalar scalar = {.i = 0};
-  std::optional<Tensor> tensor;
-
-  Datum() = default;
-  Datum(Scalar scalar) : scalar(scalar) {}
-  Datum(Tensor tensor) : tensor(std::move(tensor)) {}
-};
-
 /// What a scalar op computes from its operands; on a fault (division by zero) it sets the message.
 using ScalarFn = std::function<Scalar(const Scalar *operands, const char *&fault)>;
 
@@ -51,6 +41,8 @@ public:
   /// Static entries of an op, with the run-time ones in place.
   llvm::SmallVector<int64_t> mixed(llvm::ArrayRef<mlir::OpFoldResult> entries);
   void set(mlir::Value value, Datum datum) { values[value] = std::move(datum); }
+  /// Counts a run of a loop's body; fails at the loop when there were too many.
+  llvm::LogicalResult step(mlir::Operation *loop);
 
   /// A tensor of zeros of a type, with sizes for its dynamic dims; null after a diagnostic for impossible sizes.
   std::optional<Tensor> makeTensor(mlir::Operation *op, mlir::Type element, llvm::ArrayRef<int64_t> shape);
@@ -84,6 +76,7 @@ private:
   std::map<std::string, Tensor> weights;
   std::optional<llvm::SmallVector<Datum>> initialized;
   int depth = 0;
+  int64_t steps = 0;
 };
 
 /// Calls `visit` with each index into a shape, in row-major order, while it returns success.

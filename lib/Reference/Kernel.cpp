@@ -112,7 +112,8 @@ Interpreter::Handled Interpreter::runTenon(Operation *op) {
         return success();
       })
       .Case<DispatchOp>([&](DispatchOp dispatch) -> Handled {
-        FailureOr<SmallVector<Datum>> results = call(op, dispatch.getKernel(), data(op->getOperands()));
+        SmallVector<Datum> operands = data(op->getOperands());
+        FailureOr<SmallVector<Datum>> results = call(op, dispatch.getKernel(), operands);
         if (failed(results))
           return failure();
         SmallVector<Tensor> tensors;
@@ -121,7 +122,7 @@ Interpreter::Handled Interpreter::runTenon(Operation *op) {
           tensors.push_back(*datum.tensor);
         }
         if (options.onDispatch)
-          options.onDispatch(dispatch.getKernel(), tensors);
+          options.onDispatch(op, operands, tensors);
         return success();
       })
       .Case<ConvOp>([&](ConvOp conv) -> Handled {

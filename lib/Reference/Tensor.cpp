@@ -91,8 +91,8 @@ static Scalar fromBits(Type type, uint64_t bits) {
   return makeInt(wrapInt(type, bits));
 }
 
-std::vector<char> Tensor::toBytes() const {
-  unsigned width = elementType.isInteger(1) ? 8 : widthOf(elementType);
+std::vector<char> Tensor::toBytes(bool packed) const {
+  unsigned width = std::max(packed && !elementType.isInteger(1) ? 1u : 8u, widthOf(elementType));
   unsigned perByte = width < 8 ? 8 / width : 1, bytes = llvm::divideCeil(width, 8);
   std::vector<char> result(perByte > 1 ? llvm::divideCeil(count(), perByte) : count() * bytes, 0);
   for (int64_t i = 0; i < count(); ++i) {
@@ -105,10 +105,10 @@ std::vector<char> Tensor::toBytes() const {
   return result;
 }
 
-Tensor Tensor::fromBytes(Type element, ArrayRef<int64_t> shape, ArrayRef<char> source) {
+Tensor Tensor::fromBytes(Type element, ArrayRef<int64_t> shape, ArrayRef<char> source, bool packed) {
   Tensor result(element, shape);
   Scalar *values = result.mutableData();
-  unsigned width = element.isInteger(1) ? 8 : widthOf(element);
+  unsigned width = std::max(packed && !element.isInteger(1) ? 1u : 8u, widthOf(element));
   unsigned perByte = width < 8 ? 8 / width : 1, bytes = llvm::divideCeil(width, 8);
   for (int64_t i = 0, e = result.count(); i < e; ++i) {
     uint64_t bits = 0;

@@ -157,6 +157,8 @@ int32_t error(tenon_call *call, int32_t code, const char *message) { return call
 
 } // namespace
 
+const Model &modelOf(const tenon_call *call) { return call->model; }
+
 const tenon_rt_api &runtimeTable() {
   static const tenon_rt_api table = {parallelFor, dispatch, arena, allocate, release, weight, output, error};
   return table;

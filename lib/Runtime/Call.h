@@ -36,8 +36,6 @@ struct tenon_call {
 };
 
 namespace tenon::runtime {
-/// The functions that generated code reaches.
-const tenon_rt_api &runtimeTable();
 /// Memory aligned to 64 bytes, or null.
 void *allocateAligned(size_t bytes);
 } // namespace tenon::runtime

@@ -119,7 +119,7 @@ static void *loadSharedObject(int file) {
   return dlopen((name + "/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
 }
 
-Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
+Model::Model(const std::string &path, int threads, const tenon_callbacks *given, const tenon_rt_api &functions)
     : constants(std::make_unique<Constants>()) {
   if (given) {
     if (given->struct_size > sizeof(tenon_callbacks) || given->struct_size < offsetof(tenon_callbacks, alloc))
@@ -146,7 +146,7 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given)
     parseManifest();
     if (!callbacks.parallel_for)
       pool = std::make_unique<ThreadPool>(threads > 0 ? threads : availableCores());
-    bind(&runtimeTable());
+    bind(&functions);
     init = reinterpret_cast<tenon_kernel_fn>(dlsym(library, "tenon_model_init"));
     size_t slash = path.rfind('/');
     std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
@@ -455,6 +455,13 @@ void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *resu
       results[i].owned = 0;
     }
   throw Error(status, message.empty() ? "the model failed with status " + std::to_string(status) : message);
+}
+
+std::vector<std::string> Model::kernelNames() const {
+  std::vector<std::string> names;
+  for (const KernelProfile &kernel : kernels)
+    names.push_back(kernel.name);
+  return names;
 }
 
 void Model::setProfiling(bool on) {

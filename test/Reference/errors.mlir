@@ -11,6 +11,9 @@
 // RUN: not tenon-run --reference --entry unknown %s 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not tenon-run --reference --entry weight %s 2>&1 | FileCheck %s --check-prefix=WEIGHT
 // RUN: not tenon-run --reference --entry step %s 2>&1 | FileCheck %s --check-prefix=STEP
+// RUN: not tenon-run --reference --entry endless --max-steps 1000 %s 2>&1 | FileCheck %s --check-prefix=ENDLESS
+// RUN: not tenon-run --reference --entry counted --max-steps 9 %s 2>&1 | FileCheck %s --check-prefix=COUNTED
+// RUN: tenon-run --reference --entry counted --max-steps 10 %s | FileCheck %s --check-prefix=ENOUGH
 // RUN: not tenon-run --reference --entry absent %s 2>&1 | FileCheck %s --check-prefix=ABSENT
 // ABSENT: has no function 'absent'
 
@@ -87,4 +90,33 @@ func.func @step() -> tensor<0xf32> {
   }
   %r = tensor.empty() : tensor<0xf32>
   return %r : tensor<0xf32>
+}
+// ENDLESS: errors.mlir":[[#@LINE+3]]:{{.*}}loops ran for more than 1000 steps in the reference evaluator (--max-steps)
+func.func @endless(%x: tensor<1xf32>) -> tensor<1xf32> {
+  %true = arith.constant true
+  %r = scf.while (%y = %x) : (tensor<1xf32>) -> tensor<1xf32> {
+    scf.condition(%true) %y : tensor<1xf32>
+  } do {
+  ^bb0(%y: tensor<1xf32>):
+    scf.yield %y : tensor<1xf32>
+  }
+  return %r : tensor<1xf32>
+}
+// Nested loops count together: 2 and 2 * 4 steps.
+// COUNTED: loops ran for more than 9 steps
+// ENOUGH: 0: 1xindex [8]
+func.func @counted() -> tensor<1xindex> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %n = scf.for %i = %c0 to %c2 step %c1 iter_args(%a = %c0) -> index {
+    %m = scf.for %j = %c0 to %c4 step %c1 iter_args(%b = %a) -> index {
+      %c = arith.addi %b, %c1 : index
+      scf.yield %c : index
+    }
+    scf.yield %m : index
+  }
+  %r = tensor.from_elements %n : tensor<1xindex>
+  return %r : tensor<1xindex>
 }

@@ -1,6 +1,5 @@
 //===- Jobs.cpp - runs models on the reference evaluator, with .npy files for tensors -------------===//
 #include "Jobs.h"
-#include "tenon/Import/ONNX/Import.h"
 #include "tenon/Pipelines/Pipelines.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Support/Npy.h"
@@ -29,7 +28,7 @@ static std::string getNpyType(Type element, StringRef portType) {
   return (portType.starts_with("uint") ? "uint" : "int") + std::to_string(bits);
 }
 
-static std::string getPortName(func::FuncOp function, unsigned index, bool result) {
+std::string tenon::getPortName(func::FuncOp function, unsigned index, bool result) {
   auto name = result ? function.getResultAttrOfType<StringAttr>(index, kNameAttr)
                      : function.getArgAttrOfType<StringAttr>(index, kNameAttr);
   return name ? name.str() : std::to_string(index);
@@ -53,15 +52,7 @@ static std::string readInput(const std::string &path, RankedTensorType type, Str
     return "'" + path + "': expected elements of type " + wanted + ", but got " + array.dtype;
   if (!reference::countElements(array.shape))
     return "'" + path + "': too many elements";
-  unsigned bits = getBits(type.getElementType());
-  if (bits < 8 && bits > 1) { // a byte each in a file, packed in memory
-    unsigned perByte = 8 / bits;
-    std::vector<char> packed(llvm::divideCeil(array.bytes.size(), perByte), 0);
-    for (size_t i = 0; i < array.bytes.size(); ++i)
-      packed[i / perByte] |= (array.bytes[i] & ((1 << bits) - 1)) << (i % perByte * bits);
-    array.bytes = std::move(packed);
-  }
-  tensor = Tensor::fromBytes(type.getElementType(), array.shape, array.bytes);
+  tensor = Tensor::fromBytes(type.getElementType(), array.shape, array.bytes, /*packed=*/false);
   return "";
 }
 
@@ -80,6 +71,16 @@ static Tensor drawInput(RankedTensorType type, int64_t openSize, std::mt19937 &e
   return tensor;
 }
 
+std::string tenon::formatElement(Type type, reference::Scalar value) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (isa<FloatType>(type))
+    os << llvm::format("%.9g", value.f);
+  else
+    os << (type.isInteger(1) ? -value.i : value.i);
+  return text;
+}
+
 static void print(StringRef name, const Tensor &tensor) {
   raw_ostream &os = llvm::outs();
   os << name << ": ";
@@ -87,63 +88,57 @@ static void print(StringRef name, const Tensor &tensor) {
     os << size << "x";
   os << tensor.element() << " [";
   int64_t shown = std::min<int64_t>(tensor.count(), 8);
-  for (int64_t i = 0; i < shown; ++i) {
-    os << (i ? ", " : "");
-    if (isa<FloatType>(tensor.element()))
-      os << llvm::format("%.9g", tensor.data()[i].f);
-    else
-      os << (tensor.element().isInteger(1) ? -tensor.data()[i].i : tensor.data()[i].i);
-  }
+  for (int64_t i = 0; i < shown; ++i)
+    os << (i ? ", " : "") << formatElement(tensor.element(), tensor.data()[i]);
   os << (shown < tensor.count() ? ", ..]\n" : "]\n");
 }
 
 static std::string writeOutput(const std::string &prefix, std::string name, StringRef portType, const Tensor &tensor) {
   std::replace(name.begin(), name.end(), '/', '_');
   NpyArray array{
-      getNpyType(tensor.element(), portType), {tensor.shape().begin(), tensor.shape().end()}, tensor.toBytes()};
-  if (unsigned bits = getBits(tensor.element()); bits < 8 && bits > 1) { // a byte each in a file, integers as values
-    std::vector<char> packed = std::move(array.bytes);
-    array.bytes.clear();
-    for (int64_t i = 0; i < tensor.count(); ++i) {
-      int value = static_cast<unsigned char>(packed[i * bits / 8]) >> (i * bits % 8) & ((1 << bits) - 1);
-      bool isSigned = StringRef(array.dtype).starts_with("int");
-      array.bytes.push_back(isSigned ? llvm::SignExtend32(value, bits) : value);
-    }
-  }
+      getNpyType(tensor.element(), portType), {tensor.shape().begin(), tensor.shape().end()}, tensor.toBytes(false)};
+  if (unsigned bits = getBits(tensor.element()); bits < 8 && array.dtype == "int8") // as values
+    for (char &byte : array.bytes)
+      byte = static_cast<char>(llvm::SignExtend32(byte, bits));
   std::string error;
   writeNpy(prefix + name + ".npy", array, error);
   return error;
 }
 
-std::string tenon::runJob(const Job &job) {
+static DialectRegistry makeRegistry() {
   DialectRegistry registry;
   registerAllDialects(registry);
-  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  std::string errors;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-      return success();
-    llvm::raw_string_ostream os(errors);
-    os << (errors.empty() ? "" : "\n") << diagnostic.getLocation() << ": " << diagnostic;
-    return success();
-  });
-  onnx::WeightBlobs blobs;
-  OwningOpRef<ModuleOp> module;
-  if (StringRef(job.model).ends_with(".mlir")) {
-    module = parseSourceFile<ModuleOp>(job.model, &context);
-  } else {
-    std::string importErrors;
-    module = onnx::importFile(job.model, &context, {}, blobs, importErrors);
-    errors += importErrors;
-  }
-  if (!module)
-    return errors.empty() ? "cannot read '" + job.model + "'" : errors;
-  auto function = module->lookupSymbol<func::FuncOp>(job.entry);
-  if (!function)
-    return "'" + job.model + "' has no function '" + job.entry + "'";
+  return registry;
+}
 
+Program::Program()
+    : context(makeRegistry(), MLIRContext::Threading::DISABLED), handler(&context, [this](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+          return success();
+        llvm::raw_string_ostream os(errors);
+        os << (errors.empty() ? "" : "\n") << diagnostic.getLocation() << ": " << diagnostic;
+        return success();
+      }) {}
+
+std::string Program::takeErrors(StringRef fallback) {
+  std::string taken = errors.empty() ? fallback.str() : std::move(errors);
+  errors.clear();
+  return taken;
+}
+
+std::string Program::open(const Job &job) {
+  if (StringRef(job.model).ends_with(".mlir"))
+    module = parseSourceFile<ModuleOp>(job.model, &context);
+  else
+    module = onnx::importFile(job.model, &context, {}, blobs, errors);
+  if (!module)
+    return takeErrors("cannot read '" + job.model + "'");
+  function = module->lookupSymbol<func::FuncOp>(job.entry);
+  return function ? "" : "'" + job.model + "' has no function '" + job.entry + "'";
+}
+
+std::string Program::makeInputs(const Job &job, std::vector<Tensor> &inputs) {
   std::mt19937 engine(job.seed);
-  std::vector<Tensor> inputs;
   std::map<std::string, std::string> files = job.inputs;
   for (auto [i, argument] : llvm::enumerate(function.getArgumentTypes())) {
     auto type = dyn_cast<RankedTensorType>(argument);
@@ -163,25 +158,33 @@ std::string tenon::runJob(const Job &job) {
       return error;
     files.erase(file);
   }
-  if (!files.empty())
-    return "no input '" + files.begin()->first + "'";
+  return files.empty() ? "" : "no input '" + files.begin()->first + "'";
+}
 
-  reference::EvaluateOptions options{&blobs.blobs, nullptr};
+std::string tenon::runJob(const Job &job) {
+  Program program;
+  std::vector<Tensor> inputs;
+  if (std::string error = program.open(job); !error.empty())
+    return error;
+  if (std::string error = program.makeInputs(job, inputs); !error.empty())
+    return error;
+
+  reference::EvaluateOptions options{&program.blobs.blobs, nullptr, job.maxSteps};
   if (job.trace)
-    options.onDispatch = [](StringRef kernel, ArrayRef<Tensor> results) {
+    options.onDispatch = [](Operation *dispatch, ArrayRef<reference::Datum>, ArrayRef<Tensor> results) {
       for (const Tensor &result : results)
-        print(("@" + kernel).str(), result);
+        print(("@" + cast<DispatchOp>(dispatch).getKernel()).str(), result);
     };
-  FailureOr<SmallVector<Tensor>> outputs = reference::evaluate(*module, job.entry, inputs, options);
+  FailureOr<SmallVector<Tensor>> outputs = reference::evaluate(*program.module, job.entry, inputs, options);
   if (failed(outputs))
-    return errors.empty() ? "evaluation failed" : errors;
+    return program.takeErrors("evaluation failed");
   for (auto [i, output] : llvm::enumerate(*outputs)) {
-    std::string name = getPortName(function, i, true);
+    std::string name = getPortName(program.function, i, true);
     if (!job.quiet)
       print(name, output);
     if (job.prefix.empty())
       continue;
-    std::string error = writeOutput(job.prefix, name, getPortType(function, i, true), output);
+    std::string error = writeOutput(job.prefix, name, getPortType(program.function, i, true), output);
     if (!error.empty())
       return error;
   }

@@ -1,5 +1,5 @@
-//===- tenon-run.cpp - runs a model on the reference evaluator ---------------------------------===//
-#include "Jobs.h"
+//===- tenon-run.cpp - runs a model on the reference evaluator, or compares it with that ---------===//
+#include "Verify.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -15,6 +15,19 @@ static cl::OptionCategory category("tenon-run options");
 static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL.(onnx|mlir)"), cl::cat(category));
 static cl::opt<bool> reference("reference", cl::cat(category),
                                cl::desc("interpret the Program op by op (compiled runs: `tenon run`)"));
+static cl::opt<bool> verify("verify", cl::cat(category),
+                            cl::desc("run the compiled model beside the evaluator and name the first kernel, or the "
+                                     "first stage before kernels, whose results differ"));
+static cl::opt<std::string> compiled("compiled", cl::value_desc("FILE.so"), cl::cat(category),
+                                     cl::desc("with --verify: the compiled model (default: compile it now)"));
+static cl::opt<std::string> target("target", cl::init("host"), cl::cat(category),
+                                   cl::desc("with --verify: what it is compiled for"));
+static cl::opt<double>
+    relative("rtol", cl::cat(category),
+             cl::desc("with --verify: floats may differ by atol + rtol * |reference| (default 1e-3, or a "
+                      "step of the format where that is more); integers must be equal"));
+static cl::opt<double> absolute("atol", cl::cat(category),
+                                cl::desc("with --verify (default 1e-4, or the format's smallest number)"));
 static cl::list<std::string> inputs("input", cl::value_desc("NAME=FILE.npy"), cl::cat(category),
                                     cl::desc("an input by name or number; the others are drawn"));
 static cl::opt<std::string> outputDir("output-dir", cl::value_desc("DIR"), cl::cat(category),
@@ -23,6 +36,8 @@ static cl::opt<std::string> entry("entry", cl::init("main"), cl::cat(category), 
 static cl::opt<unsigned> seed("seed", cl::init(0), cl::cat(category), cl::desc("of drawn inputs"));
 static cl::opt<int64_t> openSize("open-size", cl::init(2), cl::cat(category),
                                  cl::desc("the size of drawn inputs along dims that the model leaves open"));
+static cl::opt<int64_t> maxSteps("max-steps", cl::init(tenon::Job().maxSteps), cl::cat(category),
+                                 cl::desc("how often the bodies of all loops together may run on the evaluator"));
 static cl::opt<bool> trace("trace", cl::cat(category), cl::desc("print what each dispatched kernel gives"));
 static cl::opt<std::string>
     jobs("jobs", cl::value_desc("FILE"), cl::cat(category),
@@ -41,6 +56,7 @@ static int runJobs() {
   for (llvm::StringRef line : lines) {
     tenon::Job job;
     job.quiet = true;
+    job.maxSteps = maxSteps;
     std::string error;
     llvm::Expected<llvm::json::Value> value = llvm::json::parse(line);
     llvm::json::Object *object = value ? value->getAsObject() : nullptr;
@@ -67,11 +83,24 @@ static int runJobs() {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv,
-                              "Runs a model on the reference evaluator: slow, and right by reading.\n\n"
-                              "Exit status: 0 if it ran, 1 if not, 2 for a usage error.\n");
-  if (!reference) {
-    llvm::errs() << "tenon-run: give --reference; compiled models run by `tenon run`\n";
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "Runs a model on the reference evaluator (--reference): slow, and right by reading; or\n"
+      "compares the compiled model with it, kernel by kernel (--verify).\n\n"
+      "Exit status: 0 if it ran and nothing differs; 1 if it did not run or, with --verify, if\n"
+      "something differs; 2 for a usage error; 3 if there was nothing to verify: the model is\n"
+      "refused, or fails by itself.\n");
+  if (reference == verify) {
+    llvm::errs() << "tenon-run: give --reference or --verify; compiled models run by `tenon run`\n";
+    return 2;
+  }
+  if (verify && (!jobs.empty() || !outputDir.empty() || trace || entry != "main")) {
+    llvm::errs() << "tenon-run: --jobs, --output-dir, --trace and --entry go with --reference\n";
+    return 2;
+  }
+  if (!verify && (!compiled.empty() || relative.getNumOccurrences() || absolute.getNumOccurrences() ||
+                  target.getNumOccurrences())) {
+    llvm::errs() << "tenon-run: --compiled, --target, --rtol and --atol go with --verify\n";
     return 2;
   }
   if (!jobs.empty())
@@ -86,6 +115,7 @@ int main(int argc, char **argv) {
   job.openSize = openSize;
   job.trace = trace;
   job.entry = entry;
+  job.maxSteps = maxSteps;
   for (llvm::StringRef input : inputs) {
     auto [name, path] = input.rsplit('=');
     if (name.empty() || path.empty()) {
@@ -93,6 +123,14 @@ int main(int argc, char **argv) {
       return 2;
     }
     job.inputs[name.str()] = path.str();
+  }
+  if (verify) {
+    tenon::VerifyOptions options{compiled, target, {}, {}};
+    if (relative.getNumOccurrences())
+      options.rtol = relative;
+    if (absolute.getNumOccurrences())
+      options.atol = absolute;
+    return static_cast<int>(tenon::verify(job, options));
   }
   if (!outputDir.empty()) {
     if (std::error_code code = llvm::sys::fs::create_directories(outputDir)) {

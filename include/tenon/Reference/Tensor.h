@@ -46,9 +46,11 @@ public:
   /// The same elements under another shape of as many elements.
   Tensor reshaped(llvm::ArrayRef<int64_t> shape) const;
 
-  /// The elements as tightly packed bytes, and back: i1 takes a byte, elements of less than a byte are packed.
-  std::vector<char> toBytes() const;
-  static Tensor fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<char> bytes);
+  /// The elements as bytes, and back. Elements of less than a byte are packed, as in files of weights, or take the low
+  /// bits of a byte each, as in the memory of compiled models; i1 always takes a byte.
+  std::vector<char> toBytes(bool packed = true) const;
+  static Tensor fromBytes(mlir::Type element, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<char> bytes,
+                          bool packed = true);
 
 private:
   mlir::Type elementType;

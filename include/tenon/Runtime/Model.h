@@ -21,6 +21,9 @@ namespace tenon::runtime {
 
 class Constants;
 
+/// The functions that generated code reaches.
+const tenon_rt_api &runtimeTable();
+
 /// An error with its TENON_E... code; never leaves the C functions.
 struct Error : std::runtime_error {
   Error(int32_t code, const std::string &message) : std::runtime_error(message), code(code) {}
@@ -47,8 +50,9 @@ struct KernelProfile {
 
 class Model {
 public:
-  /// Throws Error.
-  Model(const std::string &path, int threads, const tenon_callbacks *callbacks);
+  /// Throws Error. `functions` must outlive the model; tools put their own between it and those of runtimeTable().
+  Model(const std::string &path, int threads, const tenon_callbacks *callbacks,
+        const tenon_rt_api &functions = runtimeTable());
   ~Model();
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
@@ -68,7 +72,10 @@ public:
   /// Gives back the memory of what is in files: while constants are computed, most is touched once. What is touched
   /// again is found in the system's cache of the file.
   void dropPages();
+  const std::vector<Port> &inputPorts() const { return inputs; }
   const std::vector<Port> &outputPorts() const { return outputs; }
+  /// The kernels of the manifest.
+  std::vector<std::string> kernelNames() const;
 
   bool profiling() const { return profileOn; }
   void setProfiling(bool on);
@@ -123,6 +130,9 @@ private:
   std::vector<KernelProfile> kernels;
   std::atomic<bool> profileOn{false};
 };
+
+/// The model that a call runs.
+const Model &modelOf(const tenon_call *call);
 
 /// "[1, 3, N, 224]"
 std::string formatShape(const int64_t *shape, int rank);
