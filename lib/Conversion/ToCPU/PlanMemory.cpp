@@ -83,7 +83,7 @@ private:
           Operation *top = entry.findAncestorOpInBlock(*user);
           if (positions[top] >= buffer.end) {
             buffer.end = positions[top];
-            buffer.lastUser = top;
+            buffer.lastUser = top == terminator ? nullptr : top; // the run time frees what results are copied from
           }
         }
       }
