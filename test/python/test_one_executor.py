@@ -49,3 +49,19 @@ def test_generated_code_calls_nothing_else(tn, tmp_path):
     run = subprocess.run(["readelf", "-d", str(path)], capture_output=True, text=True, check=True)
     needed = [line for line in run.stdout.splitlines() if "NEEDED" in line and "libc.so" not in line]
     assert not needed
+
+
+def test_no_evaluator_in_what_runs_models():
+    """The reference evaluator is an oracle: neither the run time nor the compiler carries any of it."""
+    import subprocess
+    from conftest import ROOT
+
+    def symbols(path):
+        return subprocess.run(["nm", "--defined-only", str(path)], capture_output=True, text=True, check=True).stdout
+
+    mark, build = "_ZN5tenon9reference", ROOT / "build"
+    assert mark in symbols(build / "bin" / "tenon-run")
+    compiler = symbols(build / "lib" / "libtenon_compiler.so")
+    assert "_ZN5tenon7compile" in compiler and mark not in compiler
+    run_time = symbols(build / "lib" / "libtenon.so")
+    assert "_ZN5tenon7runtime" in run_time and mark not in run_time
