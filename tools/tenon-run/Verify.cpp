@@ -328,6 +328,7 @@ public:
       return fail(error);
     if (std::string error = program.makeInputs(job, inputs); !error.empty())
       return fail(error);
+    program.context.getOrLoadDialect<TenonDialect>(); // a Program may have no op of ours
     TargetAttr target = lookupTarget(&program.context, options.target);
     if (!target)
       return fail(explainUnknownTarget(options.target));

@@ -109,7 +109,6 @@ private:
     // An op of its own, so that every op of the function may be hoisted before it.
     prologueEnd = LLVM::ZeroOp::create(builder, loc, pointer);
     entry.eraseArguments(0, count);
-    results = llvm::to_vector(entry.getTerminator()->getOperands());
     oldReturn = entry.getTerminator(); // stays until the outputs are placed
     OpBuilder end = OpBuilder::atBlockEnd(&entry);
     func::ReturnOp::create(end, loc, arith::ConstantIntOp::create(end, loc, 0, 32).getResult());
@@ -179,6 +178,7 @@ private:
 
   /// Results are written in place where their buffer is made here, and copied at the end otherwise.
   LogicalResult placeOutputs() {
+    results = llvm::to_vector(oldReturn->getOperands()); // arguments and weights have got new values
     DominanceInfo dominance(function);
     SmallVector<bool> done(results.size());
     for (Buffer &buffer : buffers) {
