@@ -46,6 +46,7 @@ public:
 private:
   void takeWindows();
   void splitPhases();
+  bool padIntoPhases(ArrayRef<int64_t> low, ArrayRef<OpFoldResult> high);
   void splitGroups();
   void dropUnits();
   void orderFilter();
@@ -116,6 +117,8 @@ void ConvLowering::takeWindows() {
       high[position] = build.apply(build.sym(0) * -1 + (reach - low[position]), {build.sizesOf(x.value)[position]});
     }
   }
+  if (phased && padIntoPhases(low, high))
+    return;
   x.value = build.window(x.value, low, high, zero());
 
   Sizes offsets(n + 2, build.index(0)), sizes = build.sizesOf(x.value);
@@ -128,6 +131,58 @@ void ConvLowering::takeWindows() {
     }
   if (llvm::any_of(steps, [](int64_t step) { return step > 1; }))
     x.value = build.slice(x.value, offsets, sizes, steps);
+}
+
+/// Pads and splits in one copy, phase by phase, so that no padded tensor lies between: element i of the inner dim goes
+/// to place (i + low) / s of phase (i + low) mod s. Leaves what is not padded, or cropped along other dims, to others.
+bool ConvLowering::padIntoPhases(ArrayRef<int64_t> low, ArrayRef<OpFoldResult> high) {
+  int64_t inner = x.find(kSpatial + n - 1), step = strides[n - 1];
+  bool padded = low[inner] != 0;
+  for (int64_t i = 0; i < n - 1; ++i) {
+    int64_t dim = op.getSpatialDim(i);
+    if (!hasTaps(i) && strides[i] > 1)
+      return false;
+    if (low[dim] < 0 || known(high[dim]).value_or(-1) < 0)
+      return false;
+    padded |= low[dim] != 0 || *known(high[dim]) != 0;
+  }
+  if (!padded)
+    return false;
+  Sizes from = build.sizesOf(x.value), sizes;
+  for (auto [dim, size] : llvm::enumerate(from))
+    sizes.push_back(build.apply(build.sym(0) + build.sym(1) + low[dim], {size, high[dim]}));
+  OpFoldResult places = build.apply(build.sym(0).floorDiv(step), {sizes[inner]});
+  sizes[inner] = build.index(step);
+  sizes.insert(sizes.begin() + inner + 1, places);
+  Value phases = build.filled(sizes, zero());
+  for (int64_t phase = 0; phase < step; ++phase) {
+    int64_t first = std::max<int64_t>(0, -low[inner]);
+    first += ((phase - first - low[inner]) % step + step) % step;
+    int64_t place = (first + low[inner]) / step;
+    // As many as there are, and as there are places for.
+    OpFoldResult count = build.apply((build.sym(0) - first).ceilDiv(step), {from[inner]});
+    count = build.max(build.min(count, build.apply(build.sym(0) - place, {places})), 0);
+    if (known(count) == 0)
+      continue;
+    Sizes offsets(from.size(), build.index(0)), taken = from, targets(sizes.size(), build.index(0)), filled = from;
+    offsets[inner] = build.index(first);
+    taken[inner] = count;
+    SmallVector<int64_t> steps(from.size(), 1);
+    steps[inner] = step;
+    for (auto [dim, before] : llvm::enumerate(low))
+      if (static_cast<int64_t>(dim) != inner)
+        targets[dim] = build.index(before);
+    targets[inner] = build.index(phase);
+    targets[inner + 1] = build.index(place);
+    filled[inner] = build.index(1);
+    filled.insert(filled.begin() + inner + 1, count);
+    SmallVector<OpFoldResult> ones(sizes.size(), build.index(1));
+    phases = tensor::InsertSliceOp::create(rewriter, op.getLoc(), build.slice(x.value, offsets, taken, steps), phases,
+                                           targets, filled, ones);
+  }
+  x.value = phases;
+  x.roles.insert(x.roles.begin() + inner, kPhase);
+  return true;
 }
 
 /// Position o * s + k with k = a * s + b becomes (b, o + a): unit stride within phase b. The filter gets zero taps up
@@ -148,11 +203,13 @@ void ConvLowering::splitPhases() {
     operand.value = build.expand(operand.value, groups, sizes);
     operand.roles.insert(operand.roles.begin() + position + 1, kPhase);
   };
-  splitInner(x);
-  auto order = llvm::to_vector(llvm::seq<int64_t>(0, x.roles.size()));
-  std::swap(order[order.size() - 2], order.back());
-  std::swap(x.roles[x.roles.size() - 2], x.roles.back());
-  x.value = build.transpose(x.value, order);
+  if (x.find(kPhase) < 0) {
+    splitInner(x);
+    auto order = llvm::to_vector(llvm::seq<int64_t>(0, x.roles.size()));
+    std::swap(order[order.size() - 2], order.back());
+    std::swap(x.roles[x.roles.size() - 2], x.roles.back());
+    x.value = build.transpose(x.value, order);
+  }
 
   SmallVector<int64_t> low(w.roles.size(), 0), high(w.roles.size(), 0);
   high[w.find(kSpatial + inner)] = perPhase * step - taps[inner];

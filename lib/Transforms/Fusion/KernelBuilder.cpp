@@ -19,14 +19,14 @@ bool fusion::isCopiedIntoKernels(Operation *op) {
   return constant && (!isa<ShapedType>(constant.getType()) || isa<SplatElementsAttr>(constant.getValue()));
 }
 
-/// A part of a tensor that computing kernels read in place: along the last dim its elements, or every second one, are
-/// what a load brings.
-static bool isReadInPlace(Operation *op) {
+/// A part of a tensor that kernels read in place. Those that compute want its elements, or every second one, to be what
+/// a load brings along the last dim; those that move each element once do not care.
+static bool isReadInPlace(Operation *op, bool moves) {
   auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
   if (!slice || slice.getMixedStrides().empty())
     return false;
   OpFoldResult stride = slice.getMixedStrides().back();
-  return isConstantIntValue(stride, 1) || isConstantIntValue(stride, 2);
+  return moves || isConstantIntValue(stride, 1) || isConstantIntValue(stride, 2);
 }
 
 bool fusion::isScalarLoop(Operation *op) {
@@ -255,7 +255,8 @@ Value GroupBuilder::map(Value outer) {
   if (Value inner = mapping.lookupOrNull(outer))
     return inner;
   Operation *producer = outer.getDefiningOp();
-  if (producer && (fusion::isCopiedIntoKernels(producer) || (readsSlices && isReadInPlace(producer)))) {
+  if (producer && (fusion::isCopiedIntoKernels(producer) ||
+                   (readsSlices && isReadInPlace(producer, isa<tensor::InsertSliceOp>(root))))) {
     cloneMember(producer);
     return mapping.lookup(outer);
   }
@@ -430,7 +431,7 @@ LogicalResult GroupBuilder::build(StringRef algorithm) {
   SmallVector<Operation *> members(group.begin(), group.end());
   llvm::sort(members, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
 
-  readsSlices = algorithm == "elementwise" || algorithm == "rows";
+  readsSlices = algorithm == "elementwise" || algorithm == "rows" || isa<tensor::InsertSliceOp>(root);
   // Destinations. Results that are scalars leave the kernel in a tensor of rank 0.
   rewriter.setInsertionPoint(root);
   SmallVector<OpOperand *> entries;

@@ -652,6 +652,26 @@ void Tiler::cloneExtract(OpBuilder &builder, tensor::ExtractSliceOp op) {
               tensor::ExtractSliceOp::create(builder, loc, type, source, offsets, sizes, strides).getResult());
 }
 
+/// `source` with the unit dims that an insertion drops. On buffers a dropped dim is told by its stride; of several unit
+/// dims with unknown strides upstream takes the first one, and every stride after it is another's.
+Value addUnitDims(OpBuilder &builder, Location loc, Value source, ArrayRef<OpFoldResult> sizes,
+                  const llvm::SmallBitVector &dropped) {
+  auto type = cast<RankedTensorType>(source.getType());
+  if (dropped.none())
+    return source;
+  SmallVector<ReassociationIndices> groups(type.getRank());
+  SmallVector<int64_t> shape;
+  int64_t next = 0;
+  for (auto [dim, size] : llvm::enumerate(sizes)) {
+    if (!groups.empty()) // a dropped dim goes with the one before it, at the front with the first one
+      groups[dropped.test(dim) ? std::max<int64_t>(next - 1, 0) : next].push_back(dim);
+    next += !dropped.test(dim);
+    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  }
+  auto expanded = RankedTensorType::get(shape, type.getElementType());
+  return tensor::ExpandShapeOp::create(builder, loc, expanded, source, groups, sizes);
+}
+
 void Tiler::cloneInsert(OpBuilder &builder, tensor::InsertSliceOp op) {
   Location loc = op.getLoc();
   Value source = whole(op.getSource()), destination = whole(op.getDest());
@@ -675,6 +695,7 @@ void Tiler::cloneInsert(OpBuilder &builder, tensor::InsertSliceOp op) {
   });
   source = sliceOf(builder, loc, source, sourceOffsets, sourceSizes, sliceSource);
   destination = sliceOf(builder, loc, destination, destinationOffsets, destinationSizes, sliceDestination);
+  source = addUnitDims(builder, loc, source, sizes, op.getDroppedDims());
   mapping.map(op.getResult(),
               tensor::InsertSliceOp::create(builder, loc, source, destination, offsets, sizes, strides).getResult());
 }

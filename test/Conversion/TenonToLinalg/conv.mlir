@@ -30,13 +30,14 @@ func.func @pointwise(%x: tensor<1x4x9x9xf32>, %w: tensor<6x4x1x1xf32>, %b: tenso
 
 // -----
 
-// A stride along the innermost dim: split by phase, taps padded from 3 to 2 x 2.
+// A stride along the innermost dim: padded and split by phase in one go, taps padded from 3 to 2 x 2.
 // CHECK: #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d3, d1 * 2 + d4, d6, d2 + d5)>
 // CHECK-LABEL: func.func @strided
-//       CHECK:   tensor.pad
-//       CHECK:   : tensor<1x4x9x9xf32> to tensor<1x4x11x12xf32>
-//       CHECK:   tensor.expand_shape {{.*}} into tensor<1x4x11x6x2xf32>
-//       CHECK:   linalg.generic {{.*}} outs(%{{.*}} : tensor<1x4x11x2x6xf32>)
+//       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} outs(%{{.*}} : tensor<1x4x11x2x6xf32>)
+//       CHECK:   %[[ODD:.*]] = tensor.extract_slice %arg0[0, 0, 0, 1] [1, 4, 9, 4] [1, 1, 1, 2]
+//       CHECK:   %[[FIRST:.*]] = tensor.insert_slice %[[ODD]] into %[[ZEROS]][0, 0, 1, 0, 1] [1, 4, 9, 1, 4] [1, 1, 1, 1, 1]
+//       CHECK:   %[[EVEN:.*]] = tensor.extract_slice %arg0[0, 0, 0, 0] [1, 4, 9, 5] [1, 1, 1, 2]
+//       CHECK:   tensor.insert_slice %[[EVEN]] into %[[FIRST]][0, 0, 1, 1, 0] [1, 4, 9, 1, 5] [1, 1, 1, 1, 1]
 //       CHECK:   tensor.pad
 //       CHECK:   : tensor<6x4x3x3xf32> to tensor<6x4x3x4xf32>
 //       CHECK:   linalg.generic {indexing_maps = [#{{.*}}, #[[X]], #{{.*}}]
