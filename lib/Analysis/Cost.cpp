@@ -7,7 +7,7 @@
 #include "tenon/Analysis/Cost.h"
 #include "Polynomial.h"
 #include "tenon/Analysis/LinalgKind.h"
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Experts.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -105,9 +105,19 @@ public:
     return total;
   }
 
+  std::optional<Polynomial> getFlops(GroupedMatmulOp op) {
+    std::optional<Polynomial> entries = getDim(op.getListOperand(), 0), depth = getDim(op.getWeights(), 1),
+                              columns = getDim(op.getWeights(), 2);
+    if (!entries || !depth || !columns)
+      return std::nullopt;
+    return Polynomial(2) * *entries * *depth * *columns;
+  }
+
   std::optional<Polynomial> getFlops(Operation *op) {
     if (auto attention = dyn_cast<AttentionOp>(op))
       return getFlops(attention);
+    if (auto matmul = dyn_cast<GroupedMatmulOp>(op)) // as if the list were full
+      return getFlops(matmul);
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp)
       return Polynomial(0);

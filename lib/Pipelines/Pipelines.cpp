@@ -19,6 +19,8 @@ using namespace mlir;
 void tenon::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Before fusion: routing is made of generics that fuse like everything else.
+  pm.addPass(createDecomposeExperts());
   // Before fusion: a convolution's bias and activation are generics that fuse like everything else.
   pm.addPass(createConvertConvToLinalg());
   pm.addPass(createOptimize());
@@ -49,6 +51,7 @@ void tenon::buildKernelsPipeline(OpPassManager &pm) {
 void tenon::buildTiledPipeline(OpPassManager &pm) {
   // Before TileGeneric, which leaves kernels alone that hold contractions.
   pm.addPass(createTileAttention());
+  pm.addPass(createTileGrouped());
   pm.addPass(createTileContract());
   pm.addPass(createTileGeneric());
   pm.addPass(createCanonicalizerPass());

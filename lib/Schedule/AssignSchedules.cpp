@@ -1,6 +1,6 @@
 //===- AssignSchedules.cpp - a schedule on each kernel ----------------------------------------===//
 #include "tenon/Analysis/Weights.h"
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Experts.h"
 #include "tenon/Schedule/Passes.h"
 #include "tenon/Schedule/Schedule.h"
 #include "tenon/Schedule/Target.h"
@@ -21,6 +21,8 @@ static StringRef getAlgorithm(func::FuncOp kernel) {
     return "contract";
   if (!kernel.getBody().getOps<AttentionOp>().empty())
     return "attention";
+  if (!kernel.getBody().getOps<GroupedMatmulOp>().empty())
+    return "grouped";
   if (auto formed = kernel->getAttrOfType<StringAttr>("tenon.algorithm"))
     if (llvm::is_contained({"rows", "elementwise", "copy"}, formed.getValue()))
       return formed.getValue();
@@ -48,6 +50,8 @@ ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target, c
   for (auto op : kernel.getBody().getOps<TileContractOp>())
     return getDefaultSchedule(op, target, {calls.isWeight(kernel, op.getLhs()), calls.isWeight(kernel, op.getRhs())});
   for (auto op : kernel.getBody().getOps<AttentionOp>())
+    return getDefaultSchedule(op, target);
+  for (auto op : kernel.getBody().getOps<GroupedMatmulOp>())
     return getDefaultSchedule(op, target);
   return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, {},
                            /*vectorDim=*/-1, target.getVectorElements(getVectorElement(kernel)));
@@ -87,12 +91,15 @@ static LogicalResult verifyPrepack(func::FuncOp kernel, TileContractOp op, Sched
 LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target,
                                     const KernelCalls &calls) {
   StringRef algorithm = getAlgorithm(kernel);
-  bool contract = algorithm == "contract", attention = algorithm == "attention";
-  if (contract != (schedule.getAlgorithm() == "contract") || attention != (schedule.getAlgorithm() == "attention"))
+  bool contract = algorithm == "contract", attention = algorithm == "attention", grouped = algorithm == "grouped";
+  if (contract != (schedule.getAlgorithm() == "contract") || attention != (schedule.getAlgorithm() == "attention") ||
+      grouped != (schedule.getAlgorithm() == "grouped"))
     return kernel.emitError("expected a schedule with algorithm '")
            << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
   if (attention)
     return verifyAttentionSchedule(kernel, schedule);
+  if (grouped)
+    return verifyGroupedSchedule(kernel, schedule);
   if (!contract)
     return success();
   TileContractOp op = *kernel.getBody().getOps<TileContractOp>().begin();

@@ -299,3 +299,30 @@ func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tenso
   } -> tensor<1x2x8x4xf32>
   return %r : tensor<1x2x8x4xf32>
 }
+
+// -----
+
+// expected-error @+1 {{expected a schedule of groups to have rows in 'cache' and columns in 'parallel' of whole register tiles of whole vectors, but got 4, 24 and 16}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 4, 16, 1], vector_dim = 2, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected tile lists of a schedule of groups to have 4 entries, but got 3}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24], cache = [0, 4, 0], register = [1, 4, 24], vector_dim = 2, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected 'vector_dim' of a schedule of groups to be 2, the columns, but got 1}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 4, 24, 1], vector_dim = 1, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}

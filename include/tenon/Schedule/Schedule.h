@@ -8,6 +8,7 @@ class FuncOp;
 
 namespace tenon {
 class AttentionOp;
+class GroupedMatmulOp;
 class KernelCalls;
 class ScheduleAttr;
 class TargetAttr;
@@ -26,6 +27,12 @@ ScheduleAttr getDefaultSchedule(AttentionOp op, TargetAttr target);
 
 /// Whether `schedule` can be obeyed for an attention; an error at `kernel` says why not.
 llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
+
+/// The schedule of a matmul of groups: rows and columns of a unit, the register tile.
+ScheduleAttr getDefaultSchedule(GroupedMatmulOp op, TargetAttr target);
+
+/// Whether `schedule` can be obeyed for a matmul of groups; an error at `kernel` says why not.
+llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 
 /// The schedule of any kernel function.
 ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);

@@ -16,4 +16,7 @@ include "tenon/Transforms/Tiling/ContractPasses.td"
 // Attention: lib/Transforms/Tiling/TileAttention.cpp.
 include "tenon/Transforms/Tiling/AttentionPasses.td"
 
+// Matmuls of groups: lib/Transforms/Tiling/TileGrouped.cpp.
+include "tenon/Transforms/Tiling/ExpertsPasses.td"
+
 #endif // TENON_TRANSFORMS_PASSES

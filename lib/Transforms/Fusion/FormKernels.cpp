@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "KernelBuilder.h"
 #include "tenon/Analysis/LinalgKind.h"
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Experts.h"
 #include "tenon/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/Utils.h"
@@ -32,7 +32,7 @@ constexpr int64_t kMaxRowElements = 1 << 20;
 constexpr int64_t kSmallWork = 1 << 14;
 
 bool isKernelWork(Operation *op) {
-  if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp, AttentionOp>(op))
+  if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp, AttentionOp, GroupedMatmulOp>(op))
     return true;
   if (isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::GenerateOp,
           tensor::SplatOp, tensor::InsertOp, tensor::GatherOp, tensor::ScatterOp>(op))
@@ -319,6 +319,8 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
     }
     if (isa<AttentionOp>(root))
       return {group, "attention"};
+    if (isa<GroupedMatmulOp>(root))
+      return {group, "grouped"};
     auto op = dyn_cast<linalg::LinalgOp>(root);
     if (!op || isa<linalg::FillOp>(root))
       return {group, "copy"};

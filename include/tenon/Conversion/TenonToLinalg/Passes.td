@@ -34,4 +34,29 @@ def ConvertConvToLinalg : Pass<"tenon-convert-conv-to-linalg", "::mlir::ModuleOp
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def DecomposeExperts : Pass<"tenon-decompose-experts", "::mlir::ModuleOp"> {
+  let summary = "turn mixtures of experts into matmuls of groups, selection and routing into linalg and loops";
+  let description = [{
+    A `tenon.moe` becomes a `tenon.route` and a `tenon.grouped_matmul` per matrix, of which the last one adds to each
+    token's row; its shared expert is one group of all tokens. A `tenon.route` becomes element-wise scores and loops
+    over scalars that mark each token's experts in a table and then read it expert by expert. A `tenon.top_k` or
+    `tenon.sort` counts for each element how many come before it. A `tenon.segment_reduce` is a loop. What stays is
+    `tenon.grouped_matmul`, which is tiled as it is; where several entries add to one row, on f32 or f64.
+
+    Before:
+    ```mlir
+    %v, %i = tenon.top_k %x axis 0 : tensor<9xf32> -> tensor<2xf32>, tensor<2xi64>
+    ```
+    After:
+    ```mlir
+    %place = linalg.generic {iterator_types = ["parallel", "reduction"]} ins(%x, %x) ... // elements before this one
+    %i = linalg.generic {iterator_types = ["parallel", "reduction"]} ins(%place) ...     // whose place is this one
+    %v = linalg.generic {iterator_types = ["parallel"]} ins(%i) { tensor.extract %x[..] }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 #endif // TENON_CONVERSION_TENONTOLINALG_PASSES

@@ -186,7 +186,8 @@ def Tenon_GroupedMatmulOp : Tenon_Op<"grouped_matmul",
 
     The list has as many entries as the first of `rows`, `scatter`, `factors` and `input` that is given, in this order. An
     offset below 0 or beyond its end counts as 0 or as its end. A row number outside of its tensor counts as the nearest
-    one inside; where the tensor has no rows, the list is empty. Sums are kept in f32, in f64 for f64.
+    one inside; where the tensor has no rows, the list is empty. Offsets ascend: of an entry that lies in two groups, either one's y is
+    the result's. Sums are kept in f32, in f64 for f64.
 
     - (C1) input, weights and outs have ranks 2, 3 and 2, and agree in K and N where these are static.
     - (C2) they have float elements; input and weights of one type.

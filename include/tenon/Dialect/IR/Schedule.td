@@ -12,7 +12,8 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
   let summary = "how one kernel is tiled, ordered, vectorised and run in parallel";
   let description = [{
     The only thing that lowering reads. All arrays have one entry per iteration dimension of the kernel's root op (for
-    `tenon.tile_contract` its iterators; for `tenon.attention` batch, head, query and key; for a `linalg` kernel the
+    `tenon.tile_contract` its iterators; for `tenon.attention` batch, head, query and key; for `tenon.grouped_matmul`
+    group, entry, column and K; for a `linalg` kernel the
     loops of the last op), except `order` and `unroll`,
     which list dimensions.
 
@@ -22,7 +23,7 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     - (C4) `vector_dim` is -1 (no vectorisation) or a dimension.
     - (C5) `vector_width` is a power of two between 1 and 64 elements.
     - (C6) arrays that are not empty have the same number of entries.
-    - (C7) `algorithm` is `contract`, `attention`, `rows`, `elementwise` or `copy`.
+    - (C7) `algorithm` is `contract`, `attention`, `grouped`, `rows`, `elementwise` or `copy`.
     - (C8) `pack` and `prepack` list factors of a contraction, 0 or 1, each at most once in both together.
 
     A factor in `pack` is copied to panels at each run; one in `prepack` is a weight, whose panels are made once, when
@@ -36,7 +37,7 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
   }];
   let parameters = (ins
     DefaultValuedParameter<"int64_t", "1", "schema version">:$version,
-    StringRefParameter<"lowering family: contract, attention, rows, elementwise or copy">:$algorithm,
+    StringRefParameter<"lowering family: contract, attention, grouped, rows, elementwise or copy">:$algorithm,
     OptionalArrayRefParameter<"int64_t", "tile per dimension of one unit of parallel work; 0: not split">:$parallel,
     OptionalArrayRefParameter<"int64_t", "tile per dimension of the cache loops inside a unit; 0: not tiled">:$cache,
     OptionalArrayRefParameter<"int64_t", "cache loops from outermost to innermost, as dimensions">:$order,
