@@ -88,6 +88,17 @@ static void select(IRRewriter &rewriter, Operation *op, Value input, int64_t axi
   rewriter.replaceOp(op, {l.castTo(values, op->getResult(0).getType()), l.castTo(indices, op->getResult(1).getType())});
 }
 
+/// Where the user's model has the op, to begin a message of the run time with.
+static std::string getPlace(Location loc) {
+  if (auto name = dyn_cast<NameLoc>(loc)) { // "node (Operator)"
+    auto [node, kind] = name.getName().getValue().rsplit(" (");
+    return ("node '" + node + (kind.empty() ? "': " : "' (" + kind + ": ")).str();
+  }
+  if (auto line = dyn_cast<FileLineColLoc>(loc))
+    return (line.getFilename().getValue() + ":" + Twine(line.getLine()) + ": ").str();
+  return "";
+}
+
 void tolinalg::lower(IRRewriter &rewriter, TopKOp op) {
   rewriter.setInsertionPoint(op);
   LoopBuilder l(rewriter, op.getLoc());
@@ -96,7 +107,7 @@ void tolinalg::lower(IRRewriter &rewriter, TopKOp op) {
     Value fits = l.compare(arith::CmpIPredicate::sle, l.indexValue(count), l.indexValue(size));
     Value counts = l.compare(arith::CmpIPredicate::sge, l.indexValue(count), l.at(0));
     cf::AssertOp::create(rewriter, op.getLoc(), l.make<arith::AndIOp>(fits, counts),
-                         "expected 'k' from 0 to the size along 'axis'");
+                         getPlace(op.getLoc()) + "expected 'k' from 0 to the size along 'axis'");
   }
   select(rewriter, op, op.getInput(), op.getAxis(), count, !op.getSmallest());
 }

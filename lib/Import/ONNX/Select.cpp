@@ -4,14 +4,23 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ImportContext.h"
+#include "tenon/Dialect/IR/Experts.h"
 
 using namespace mlir;
+using namespace tenon;
 using namespace tenon::onnx;
 
 namespace {
 
-/// Sorted by rank: an element's position is the number of elements before it. Quadratic in the dim, but free of
-/// control flow and stable.
+/// Unsigned integers as signed ones in the same order, and back.
+V flipSign(Node &n, const V &x) {
+  return n.elementwise({x}, x->dtype, [](Scalar &s, A a) {
+    unsigned bits = a[0].getType().getIntOrFloatBitWidth();
+    auto sign = s.b.getIntegerAttr(a[0].getType(), APInt::getSignMask(bits));
+    return s.op<arith::XOrIOp>(a[0], arith::ConstantOp::create(s.b, sign));
+  });
+}
+
 LogicalResult topK(Node &n) {
   V x = n.in(0);
   if (x->rank() == 0)
@@ -31,57 +40,16 @@ LogicalResult topK(Node &n) {
   auto ck = getConstantIntValue(k), cd = getConstantIntValue(x->dims[*axis]);
   if ((ck && *ck < 0) || (ck && cd && *ck > *cd))
     return n.fail("k is " + Twine(*ck) + ", but the dim has " + Twine(cd.value_or(0)) + " entries");
-  if (!(ck && cd))
-    n.check(n.b.createOrFold<arith::AndIOp>(n.cmp(arith::CmpIPredicate::sge, k, n.idx(0)),
-                                            n.cmp(arith::CmpIPredicate::sle, k, x->dims[*axis])),
-            "k is larger than the dim");
-  bool largest = n.attrInt("largest", 1);
-  int64_t rank = x->rank(), a = *axis;
-  MLIRContext *c = n.b.getContext();
-  auto mapWith = [&](AffineExpr e) {
-    SmallVector<AffineExpr> exprs;
-    for (int64_t d = 0; d < rank; ++d)
-      exprs.push_back(d == a ? e : n.b.getAffineDimExpr(d));
-    return AffineMap::get(rank + 1, 0, exprs, c);
-  };
-  AffineMap mine = mapWith(n.b.getAffineDimExpr(a)), others = mapWith(n.b.getAffineDimExpr(rank));
-  V order =
-      n.generic(proto::Int64, x->dims, {{x, mine}, {x, others}},
-                [&](Scalar &s, A v) {
-                  Value i = linalg::IndexOp::create(s.b, a), j = linalg::IndexOp::create(s.b, rank);
-                  Value before = largest ? s.gt(v[1], v[0]) : s.lt(v[1], v[0]);
-                  Value tie = s.op<arith::AndIOp>(s.eq(v[0], v[1]), s.op<arith::CmpIOp>(Scalar::IP::ult, j, i));
-                  if (Scalar::isFloat(v[0])) { // NaN counts as the largest
-                    Value n0 = s.isNaN(v[0]), n1 = s.isNaN(v[1]);
-                    Value nanFirst =
-                        largest ? s.op<arith::AndIOp>(n1, s.logicalNot(n0)) : s.op<arith::AndIOp>(n0, s.logicalNot(n1));
-                    before = s.op<arith::OrIOp>(before, nanFirst);
-                    tie = s.op<arith::OrIOp>(tie, s.op<arith::AndIOp>(s.op<arith::AndIOp>(n0, n1),
-                                                                      s.op<arith::CmpIOp>(Scalar::IP::ult, j, i)));
-                  }
-                  Value first = s.op<arith::OrIOp>(before, tie);
-                  return s.op<arith::AddIOp>(v[2], s.op<arith::ExtUIOp>(s.b.getI64Type(), first));
-                },
-                1, n.b.getI64IntegerAttr(0), {x->dims[a]});
   Dims dims = x->dims;
-  dims[a] = k;
-  V at = n.generic(proto::Int64, dims, {{order, others}},
-                   [&](Scalar &s, A v) {
-                     Value r = s.op<arith::IndexCastOp>(s.b.getI64Type(), linalg::IndexOp::create(s.b, a));
-                     Value i = s.op<arith::IndexCastOp>(s.b.getI64Type(), linalg::IndexOp::create(s.b, rank));
-                     Value hit = s.op<arith::CmpIOp>(Scalar::IP::eq, v[0], r);
-                     return s.op<arith::AddIOp>(v[1], s.select(hit, i, s.intConst(s.b.getI64Type(), 0)));
-                   },
-                   1, n.b.getI64IntegerAttr(0), {x->dims[a]});
-  Value t = n.tensor(x);
-  V values = n.generic(x->dtype, dims, {{at, n.b.getMultiDimIdentityMap(rank)}}, [&](Scalar &s, A v) {
-    SmallVector<Value> position;
-    for (int64_t d = 0; d < rank; ++d)
-      position.push_back(d == a ? s.op<arith::IndexCastOp>(s.b.getIndexType(), v[0])
-                                : Value(linalg::IndexOp::create(s.b, d)));
-    return tensor::ExtractOp::create(s.b, t, position).getResult();
-  });
-  return failed(n.out(0, values)) ? failure() : n.out(1, at);
+  dims[*axis] = k;
+  bool isUnsigned = llvm::is_contained({proto::UInt8, proto::UInt16, proto::UInt32, proto::UInt64}, x->dtype);
+  Value input = n.tensor(isUnsigned ? flipSign(n, x) : x);
+  auto op = TopKOp::create(n.b, n.tensorType(x->dtype, dims), n.tensorType(proto::Int64, dims), input,
+                           ck ? Value() : n.index(k), *axis, /*smallest=*/n.attrInt("largest", 1) == 0);
+  V values = n.value(x->dtype, op.getValues(), dims);
+  if (failed(n.out(0, isUnsigned ? flipSign(n, values) : values)))
+    return failure();
+  return n.out(1, n.value(proto::Int64, op.getIndices(), dims));
 }
 
 LogicalResult oneHot(Node &n) {

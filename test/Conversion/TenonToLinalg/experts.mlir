@@ -26,7 +26,7 @@ func.func @shared(%x: tensor<16x48xf16>, %l: tensor<16x8xf16>, %u: tensor<8x48x6
 
 // Places by counting, then the indices whose place it is, then the values. A k that is not known is checked.
 // CHECK-LABEL: func @top_k
-// CHECK: cf.assert %{{.*}}, "expected 'k' from 0 to the size along 'axis'"
+// CHECK: cf.assert %{{.*}}, "{{.*}}experts.mlir:[[#@LINE+6]]: expected 'k' from 0 to the size along 'axis'"
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]} ins(%arg0, %arg0
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]}
 // CHECK: linalg.generic {{.*}} iterator_types = ["parallel"]}
