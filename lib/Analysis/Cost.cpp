@@ -106,8 +106,8 @@ public:
   }
 
   std::optional<Polynomial> getFlops(GroupedMatmulOp op) {
-    std::optional<Polynomial> entries = getDim(op.getListOperand(), 0), depth = getDim(op.getWeights(), 1),
-                              columns = getDim(op.getWeights(), 2);
+    std::optional<Polynomial> entries = getDim(op.getListOperand(), 0), depth = getDim(op.getInput(), 1),
+                              columns = getDim(op.getInit(), 1);
     if (!entries || !depth || !columns)
       return std::nullopt;
     return Polynomial(2) * *entries * *depth * *columns;

@@ -296,8 +296,12 @@ LogicalResult runGroupedMatmul(Interpreter &in, GroupedMatmulOp op) {
   std::optional<Tensor> rows = get(op.getRows()), biases = get(op.getBiases()), factors = get(op.getFactors());
   std::optional<Tensor> scatter = get(op.getScatter()), scales = get(op.getScales());
   Tensor result = in.tensor(op.getInit());
-  int64_t experts = weights.shape()[0], depth = weights.shape()[1], columns = weights.shape()[2];
+  int64_t experts = weights.shape()[0], depth = weights.shape()[op.getDepthDim()], panel = op.getPanels();
+  int64_t columns = panel == 0 ? weights.shape()[2] : result.shape()[1];
   int64_t length = in.tensor(op.getListOperand()).shape()[0];
+  if (panel > 0 && weights.shape()[1] * panel < columns)
+    return op.emitOpError("expected weights of ")
+           << columns << " columns, but got " << weights.shape()[1] << " panels of " << panel;
   if (input.shape()[1] != depth || result.shape()[1] != columns || offsets.count() != experts + 1)
     return op.emitError() << "expected K " << depth << ", N " << columns << " and " << experts + 1
                           << " offsets by the weights, but got " << input.shape()[1] << ", " << result.shape()[1]
@@ -313,6 +317,10 @@ LogicalResult runGroupedMatmul(Interpreter &in, GroupedMatmulOp op) {
   auto pick = [](const std::optional<Tensor> &list, int64_t entry, int64_t size) {
     return list ? std::clamp<int64_t>(list->data()[entry].i, 0, size - 1) : entry;
   };
+  auto weightAt = [&](int64_t e, int64_t k, int64_t n) {
+    return panel == 0 ? (e * depth + k) * columns + n
+                      : ((e * weights.shape()[1] + n / panel) * depth + k) * panel + n % panel;
+  };
   // What is scattered to a row adds up before it is rounded to the result's type.
   std::vector<double> sums;
   for (int64_t i = 0; i < result.count(); ++i)
@@ -323,7 +331,7 @@ LogicalResult runGroupedMatmul(Interpreter &in, GroupedMatmulOp op) {
         const Scalar *row = input.data() + pick(rows, r, input.shape()[0]) * depth;
         double sum = 0;
         for (int64_t k = 0; k < depth; ++k)
-          sum += row[k].f * weights.data()[(e * depth + k) * columns + n].f;
+          sum += row[k].f * weights.data()[weightAt(e, k, n)].f;
         if (biases)
           sum += biases->data()[e * columns + n].f;
         sum = roundFloat(sumType, activate(op.getActivation(), roundFloat(sumType, sum)));

@@ -52,7 +52,7 @@ ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target, c
   for (auto op : kernel.getBody().getOps<AttentionOp>())
     return getDefaultSchedule(op, target);
   for (auto op : kernel.getBody().getOps<GroupedMatmulOp>())
-    return getDefaultSchedule(op, target);
+    return getDefaultSchedule(op, target, calls.isWeight(kernel, op.getWeights()));
   return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, {},
                            /*vectorDim=*/-1, target.getVectorElements(getVectorElement(kernel)));
 }
@@ -98,8 +98,10 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
            << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
   if (attention)
     return verifyAttentionSchedule(kernel, schedule);
-  if (grouped)
-    return verifyGroupedSchedule(kernel, schedule);
+  if (grouped) {
+    GroupedMatmulOp op = *kernel.getBody().getOps<GroupedMatmulOp>().begin();
+    return verifyGroupedSchedule(kernel, op, schedule, calls.isWeight(kernel, op.getWeights()));
+  }
   if (!contract)
     return success();
   TileContractOp op = *kernel.getBody().getOps<TileContractOp>().begin();

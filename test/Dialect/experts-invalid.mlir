@@ -261,6 +261,24 @@ func.func @f(%x: tensor<16x48xf32>, %w: tensor<8x48x64xf32>, %o: tensor<9xi64>, 
 
 // -----
 
+// grouped_matmul_c8
+func.func @f(%x: tensor<16x48xf32>, %w: tensor<8x48x64xf32>, %o: tensor<9xi64>, %e: tensor<16x64xf32>) {
+  // expected-error @+1 {{expected 'panels' not to be negative, and weights of rank 4 with them, but got 16 and 'tensor<8x48x64xf32>'}}
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%e : tensor<16x64xf32>) {panels = 16} : tensor<16x48xf32>, tensor<8x48x64xf32>, tensor<9xi64> -> tensor<16x64xf32>
+  return
+}
+
+// -----
+
+// grouped_matmul_c8
+func.func @f(%x: tensor<16x48xf32>, %w: tensor<8x3x48x16xf32>, %o: tensor<9xi64>, %e: tensor<16x64xf32>) {
+  // expected-error @+1 {{expected weights in [4] panels of 16 columns, but got 'tensor<8x3x48x16xf32>'}}
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%e : tensor<16x64xf32>) {panels = 16} : tensor<16x48xf32>, tensor<8x3x48x16xf32>, tensor<9xi64> -> tensor<16x64xf32>
+  return
+}
+
+// -----
+
 // moe_c1
 func.func @f(%x: tensor<16x48xf32>, %l: tensor<15x8xf32>, %u: tensor<8x48x64xf32>, %d: tensor<8x64x48xf32>) {
   // expected-error @+1 {{expected tokens and result of one type, of rank 2 and floats, and as many rows of logits, but got 'tensor<16x48xf32>', 'tensor<16x48xf32>' and 'tensor<15x8xf32>'}}

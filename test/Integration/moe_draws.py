@@ -42,9 +42,11 @@ class Program:
         self.r = random.Random(seed)
         self.n = np.random.default_rng(seed)
         self.arguments, self.parameters, self.lines, self.expected, self.results = [], [], [], [], []
+        self.archive, self.weights = b"", []
         self.dtype = self.r.choice(("f32", "f32", "f32", "f16", "bf16", "f64"))
         self.dynamic = self.r.random() < 0.35
-        self.title = (self.dtype + " dynamic") if self.dynamic else self.dtype
+        self.stored = self.r.random() < 0.5  # weights are constants of the program, packed at load
+        self.title = self.dtype + (" dynamic" if self.dynamic else "") + (" stored" if self.stored else "")
         self.draw()
 
     def type(self, shape, element, dims=(0,)):
@@ -58,6 +60,16 @@ class Program:
         self.parameters.append(f"%{name}: {kind}")
         return f"%{name}", kind
 
+    def weight(self, name, value):
+        """Adds a constant that lives in the archive, or an argument, and returns (name, type)."""
+        if not self.stored:
+            return self.argument(name, value, self.dtype)
+        kind = self.type(value.shape, self.dtype, ())
+        self.weights.append(f'tenon.weight @{name} from "ARCHIVE" at {len(self.archive)} length {value.nbytes} : {kind}')
+        self.archive += value.tobytes()
+        self.lines.append(f"%{name} = tenon.load_weight @{name} : {kind}")
+        return f"%{name}", kind
+
     def floats(self, *shape):
         return self.n.normal(size=shape).astype(numpy_type(self.dtype))
 
@@ -66,9 +78,10 @@ class Program:
         step = STEPS[self.dtype]
         self.expected.append((expected, None if exact else step * max(1.0, float(np.abs(expected).max(initial=0)))))
 
-    def mlir(self):
+    def mlir(self, archive):
         names, kinds = ", ".join(n for n, _ in self.results), ", ".join(k for _, k in self.results)
-        return (f"func.func @main({', '.join(self.parameters)}) -> ({kinds}) {{\n" + "\n".join("  " + line for line in self.lines) +
+        weights = "".join(line.replace("ARCHIVE", archive) + "\n" for line in self.weights)
+        return (weights + f"func.func @main({', '.join(self.parameters)}) -> ({kinds}) {{\n" + "\n".join("  " + line for line in self.lines) +
                 f"\n  return {names} : {kinds}\n}}\n")
 
 
@@ -90,11 +103,12 @@ class Grouped(Program):
         self.title += (f" grouped_matmul {activation} {rows}x{depth}x{columns} groups {cuts.tolist()} of {length}"
                        + "".join(f" {k}" for k, v in dict(gather=gather, scatter=scatter, biases=biases, factors=factors).items() if v))
         x, xt = self.argument("x", self.floats(rows, depth), self.dtype, (0,))
-        w, wt = self.argument("w", self.floats(groups, depth, columns), self.dtype)
+        matrices = self.floats(groups, depth, columns)
+        w, wt = self.weight("w", matrices)
         o, ot = self.argument("o", cuts.astype(np.int64), "i64")
         y = np.zeros((length, columns))
         read = n.integers(0, rows, length) if gather else np.arange(length)
-        xs, ws = (np.asarray(a, np.float64) for a in self.arguments[:2])
+        xs, ws = np.asarray(self.arguments[0], np.float64), np.asarray(matrices, np.float64)
         inside = np.zeros(length, bool)
         for e in range(groups):
             part = slice(cuts[e], cuts[e + 1])
@@ -225,7 +239,7 @@ class Moe(Program):
 
         def part(name, *shape):
             value = (self.n.normal(size=shape) / np.sqrt(shape[-2])).astype(kind)
-            n, t = self.argument(name, value, self.dtype)
+            n, t = self.weight(name, value)
             return f" {{}} {n} : {t}", np.asarray(value, np.float64)
 
         def expert(row, gate, up, down):
@@ -310,6 +324,50 @@ def equals(result, expected, tolerance):
     return bool(same_nan.all()) and bool((np.abs(np.nan_to_num(result) - np.nan_to_num(expected)) <= tolerance).all())
 
 
+TIMED = ((512, 512, 1024, 8, 2), (1, 1024, 1024, 8, 2), (64, 512, 512, 64, 4))
+
+
+def measure(targets):
+    """Milliseconds of a few gated mixtures on one thread, the best of twelve calls, with matrices as weights and as arguments."""
+    import time
+
+    import tenon
+
+    for target in targets:
+        for tokens, depth, hidden, experts, top in TIMED:
+            r = np.random.default_rng(0)
+            draw = lambda *shape: r.normal(size=shape).astype(np.float32)
+            matrices = [draw(experts, depth, hidden), draw(experts, depth, hidden), draw(experts, hidden, depth)]
+            types = [f"tensor<{'x'.join(map(str, m.shape))}xf32>" for m in matrices]
+            x, l = f"tensor<{tokens}x{depth}xf32>", f"tensor<{tokens}x{experts}xf32>"
+            inputs = [draw(tokens, depth), draw(tokens, experts)]
+            for stored in (True, False):
+                with tempfile.TemporaryDirectory() as folder:
+                    archive, path = os.path.join(folder, "weights.bin"), os.path.join(folder, "moe.mlir")
+                    with open(archive, "wb") as file:
+                        file.write(b"".join(m.tobytes() for m in matrices))
+                    size, text, loads, arguments = matrices[0].nbytes, "", "", ""
+                    for i, kind in enumerate(types):
+                        if stored:
+                            text += f'tenon.weight @w{i} from "{archive}" at {i * size} length {size} : {kind}\n'
+                            loads += f"  %w{i} = tenon.load_weight @w{i} : {kind}\n"
+                        else:
+                            arguments += f", %w{i}: {kind}"
+                    with open(path, "w") as file:
+                        file.write(f"{text}func.func @main(%x: {x}, %l: {l}{arguments}) -> {x} {{\n{loads}  %y = tenon.moe silu %x, %l route softmax "
+                                   f"top_k {top} normalize gate %w0 : {types[0]} up %w1 : {types[1]} down %w2 : {types[2]} : {x}, {l} -> {x}\n"
+                                   f"  return %y : {x}\n}}\n")
+                    model, best = tenon.compile(path, threads=1, target=target), float("inf")
+                    for _ in range(12):
+                        start = time.perf_counter()
+                        model(*inputs, *([] if stored else matrices))
+                        best = min(best, time.perf_counter() - start)
+                used = 12 * min(experts, tokens * top) * depth * hidden
+                print(f"{target} {tokens} tokens of {depth}, {experts} experts of {hidden}, top {top}, {'weights' if stored else 'arguments'}: "
+                      f"{best * 1e3:.2f} ms, {6 * tokens * top * depth * hidden / best / 1e9:.0f} GFLOP/s, {used / best / 1e9:.1f} GB/s of matrices",
+                      flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=60)
@@ -317,11 +375,14 @@ def main():
     parser.add_argument("--only", type=int, metavar="CASE", help="run one case")
     parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
     parser.add_argument("--list", action="store_true", help="print the cases")
+    parser.add_argument("--time", action="store_true", help="time a few mixtures instead")
     parser.add_argument("--targets", default="host,x86-64-v3")
     options = parser.parse_args()
     if options.print is not None:
-        print(make(options.seed * 100000 + options.print).mlir())
+        print(make(options.seed * 100000 + options.print).mlir("weights.bin"))
         return 0
+    if options.time:
+        return measure(options.targets.split(","))
     import tenon
 
     bad = done = 0
@@ -331,8 +392,11 @@ def main():
             if options.list:
                 print(number, case.title, flush=True)
             path = os.path.join(folder, f"experts{number}.mlir")
+            archive = os.path.join(folder, f"experts{number}.bin")
+            with open(archive, "wb") as file:
+                file.write(case.archive)
             with open(path, "w") as file:
-                file.write(case.mlir())
+                file.write(case.mlir(archive))
             for target in options.targets.split(","):
                 done += 1
                 try:

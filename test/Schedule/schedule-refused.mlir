@@ -326,3 +326,21 @@ func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi
   %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
   return %r : tensor<4x24xf32>
 }
+
+// -----
+
+// expected-error @+1 {{expected a schedule of groups to pack the weights alone, 1, but got 0}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 4, 24, 1], pack = [0], vector_dim = 2, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected the weights of groups in 'prepack' to have elements and to be weights at each call of the kernel, but got 'tensor<2x8x24xf32>'}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 4, 24, 1], prepack = [1], vector_dim = 2, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}

@@ -29,10 +29,12 @@ ScheduleAttr getDefaultSchedule(AttentionOp op, TargetAttr target);
 llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 
 /// The schedule of a matmul of groups: rows and columns of a unit, the register tile.
-ScheduleAttr getDefaultSchedule(GroupedMatmulOp op, TargetAttr target);
+/// `weights` says whether its matrices are a weight, which is packed at load.
+ScheduleAttr getDefaultSchedule(GroupedMatmulOp op, TargetAttr target, bool weights);
 
 /// Whether `schedule` can be obeyed for a matmul of groups; an error at `kernel` says why not.
-llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
+llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, GroupedMatmulOp op, ScheduleAttr schedule,
+                                          bool weights);
 
 /// The schedule of any kernel function.
 ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);

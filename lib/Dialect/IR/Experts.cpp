@@ -233,10 +233,20 @@ void GroupedMatmulOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<Mem
 
 LogicalResult GroupedMatmulOp::verify() {
   RankedTensorType input = typeOf(getInput()), weights = typeOf(getWeights()), init = typeOf(getInit());
-  if (input.getRank() != 2 || weights.getRank() != 3 || init.getRank() != 2 ||
-      !agree(input.getDimSize(1), weights.getDimSize(1)) || !agree(init.getDimSize(1), weights.getDimSize(2))) // (C1)
+  auto width = static_cast<int64_t>(getPanels());
+  if (width < 0 || (width > 0 && weights.getRank() != 4)) // (C8)
+    return emitOpError("expected 'panels' not to be negative, and weights of rank 4 with them, but got ")
+           << width << " and " << weights;
+  if (input.getRank() != 2 || (width == 0 && weights.getRank() != 3) || init.getRank() != 2 ||
+      !agree(input.getDimSize(1), weights.getDimSize(getDepthDim())) ||
+      (width == 0 && !agree(init.getDimSize(1), weights.getDimSize(2)))) // (C1)
     return emitOpError("expected input [M, K], weights [E, K, N] and outs [P, N], but got ")
            << input << ", " << weights << " and " << init;
+  int64_t panels =
+      width == 0 || init.isDynamicDim(1) ? ShapedType::kDynamic : llvm::divideCeil(init.getDimSize(1), width);
+  if (width > 0 && (!agree(weights.getDimSize(1), panels) || weights.getDimSize(3) != width)) // (C8)
+    return emitOpError("expected weights in ")
+           << showShape(panels) << " panels of " << width << " columns, but got " << weights;
   if (!isa<FloatType>(input.getElementType()) || !isa<FloatType>(init.getElementType()) ||
       weights.getElementType() != input.getElementType()) // (C2)
     return emitOpError("expected float elements, of input and weights alike, but got ")
@@ -248,7 +258,7 @@ LogicalResult GroupedMatmulOp::verify() {
   for (auto [name, list] : {std::pair("rows", getRows()), std::pair("scatter", getScatter())})
     if (list && (typeOf(list).getRank() != 1 || !typeOf(list).getElementType().isInteger(64))) // (C3)
       return emitOpError("expected '") << name << "' of rank 1 and i64, but got " << list.getType();
-  int64_t columns = weights.getDimSize(2), any = ShapedType::kDynamic;
+  int64_t columns = init.getDimSize(1), any = ShapedType::kDynamic;
   using Part = std::tuple<StringRef, Value, SmallVector<int64_t>>;
   for (auto &[name, value, shape] : {Part("biases", getBiases(), {experts, columns}),
                                      Part("factors", getFactors(), {any, columns}), Part("scales", getScales(), {any})})

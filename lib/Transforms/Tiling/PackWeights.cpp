@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "../InitProgram.h"
 #include "tenon/Analysis/Weights.h"
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Experts.h"
 #include "tenon/Transforms/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -97,6 +97,14 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
             pack(kernel, op, factor, schedule, calls, symbols);
             changed = true;
           }
+      for (auto op : llvm::to_vector(kernel.getBody().getOps<GroupedMatmulOp>()))
+        if (!schedule.getPrepack().empty() && op.getPanels() == 0) {
+          // [E, K, N] as [E, panels, K, width].
+          Layout layout{{0, 2, 1}, 1, schedule.getRegister_()[schedule.getVectorDim()]};
+          usePanels(kernel, cast<BlockArgument>(op.getWeights()), layout, calls, symbols);
+          op.setPanels(layout.width);
+          changed = true;
+        }
     }
     if (changed)
       dropUnusedInitResults(module);
@@ -105,7 +113,21 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
   void pack(func::FuncOp kernel, TileContractOp op, unsigned factor, ScheduleAttr schedule, const KernelCalls &calls,
             SymbolTable &symbols) {
     Layout layout = getLayout(op, factor, schedule);
-    auto argument = cast<BlockArgument>(op->getOperand(factor));
+    usePanels(kernel, cast<BlockArgument>(op->getOperand(factor)), layout, calls, symbols);
+    // The contraction reads the same elements at their new places.
+    SmallVector<Attribute> maps(op.getIndexingMaps().getValue());
+    AffineMap map = op.getMaps()[factor];
+    maps[factor] = AffineMapAttr::get(map.getSubMap(SmallVector<unsigned>(layout.order.begin(), layout.order.end())));
+    op.setIndexingMapsAttr(ArrayAttr::get(&getContext(), maps));
+    SmallVector<int64_t> panels(op.getPanels());
+    panels.push_back(factor);
+    op.setPanels(panels);
+    op.setVectorDim(schedule.getVectorDim());
+  }
+
+  /// Gives the kernel panels in the place of the weight that it takes as `argument`.
+  void usePanels(func::FuncOp kernel, BlockArgument argument, const Layout &layout, const KernelCalls &calls,
+                 SymbolTable &symbols) {
     Type type;
     for (DispatchOp call : calls.getCalls(kernel)) {
       OpOperand &operand = call->getOpOperand(argument.getArgNumber());
@@ -122,18 +144,9 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
           break;
       }
     }
-    // The contraction reads the same elements at their new places.
     argument.setType(type);
     kernel.setFunctionType(FunctionType::get(&getContext(), kernel.getBody().front().getArgumentTypes(),
                                              kernel.getFunctionType().getResults()));
-    SmallVector<Attribute> maps(op.getIndexingMaps().getValue());
-    AffineMap map = op.getMaps()[factor];
-    maps[factor] = AffineMapAttr::get(map.getSubMap(SmallVector<unsigned>(layout.order.begin(), layout.order.end())));
-    op.setIndexingMapsAttr(ArrayAttr::get(&getContext(), maps));
-    SmallVector<int64_t> panels(op.getPanels());
-    panels.push_back(factor);
-    op.setPanels(panels);
-    op.setVectorDim(schedule.getVectorDim());
   }
 
   /// The weight that holds the panels of `value`, made by the initializer; one for all calls that agree.

@@ -36,7 +36,7 @@ public:
     zero = constant(0);
     one = constant(1);
     depth = size(op.getInput(), 1);
-    columns = size(op.getWeights(), 2);
+    columns = size(op.getInit(), 1);
     groups = size(op.getWeights(), 0);
     // Without rows to read or to write there is no entry.
     length = value(size(op.getListOperand(), 0));
@@ -133,14 +133,29 @@ private:
     return slice(scratch, {index(0), index(0)}, sizes);
   }
 
+  /// The weights of a group for `width` columns from `column` on: K x columns, or panels of them.
+  Value takeColumns(Value group, Value column, OpFoldResult width) {
+    if (op.getPanels() == 0)
+      return slice(op.getWeights(), {group, index(0), column}, {index(1), depth, width}, 1);
+    int64_t panel = op.getPanels();
+    AffineExpr d = rewriter.getAffineDimExpr(0);
+    auto apply = [&](AffineExpr expr, OpFoldResult of) {
+      return affine::makeComposedFoldedAffineApply(rewriter, loc, expr, {of});
+    };
+    return slice(op.getWeights(), {group, apply(d.floorDiv(panel), column), index(0), index(0)},
+                 {index(1), apply(d.ceilDiv(panel), width), depth, index(panel)}, 1);
+  }
+
   /// y of `count` entries from `first` on, in `width` columns from `column` on, written to `place`.
   Value contract(Value group, Value first, Value count, Value column, OpFoldResult width, Value place) {
     MLIRContext *context = rewriter.getContext();
     Value left = takeRows(first, count);
-    Value right = slice(op.getWeights(), {group, index(0), column}, {index(1), depth, width}, 1);
+    Value right = takeColumns(group, column, width);
+    bool panels = op.getPanels() > 0;
     SmallVector<Value> extras;
     SmallVector<AffineMap> maps{AffineMap::getMultiDimMapWithTargets(3, {0, 2}, context),
-                                AffineMap::getMultiDimMapWithTargets(3, {2, 1}, context)};
+                                panels ? AffineMap::getMultiDimMapWithTargets(3, {1, 2}, context)
+                                       : AffineMap::getMultiDimMapWithTargets(3, {2, 1}, context)};
     if (op.getBiases()) {
       extras.push_back(slice(op.getBiases(), {group, column}, {index(1), width}, 1));
       maps.push_back(AffineMap::getMultiDimMapWithTargets(3, {1}, context));
@@ -158,7 +173,10 @@ private:
     made.setRegister_(schedule.getRegister_().drop_front());
     made.setVectorDim(schedule.getVectorDim() - 1);
     made.setVectorWidth(schedule.getVectorWidth());
-    made.setPack(schedule.getPack());
+    if (panels)
+      made.setPanels({1});
+    else
+      made.setPack(schedule.getPack());
     Block &epilogue = made.getEpilogue().emplaceBlock();
     Value sum = epilogue.addArgument(type, loc);
     for (Value extra : extras)
@@ -325,8 +343,13 @@ class TileGrouped : public tenon::impl::TileGroupedBase<TileGrouped> {
       if (!kernel->hasAttr(kKernelAttr) || !schedule || schedule.getAlgorithm() != "grouped")
         continue;
       IRRewriter rewriter(&getContext());
-      for (GroupedMatmulOp op : llvm::to_vector(kernel.getBody().getOps<GroupedMatmulOp>()))
+      for (GroupedMatmulOp op : llvm::to_vector(kernel.getBody().getOps<GroupedMatmulOp>())) {
+        if (!schedule.getPrepack().empty() && op.getPanels() == 0) {
+          op.emitError("expected weights in 'prepack' to be stored by panels: 'tenon-pack-weights' has not run");
+          return signalPassFailure();
+        }
         Tiler(rewriter, op, schedule).run();
+      }
     }
   }
 };

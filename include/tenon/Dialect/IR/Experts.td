@@ -198,6 +198,8 @@ def Tenon_GroupedMatmulOp : Tenon_Op<"grouped_matmul",
       are static.
     - (C6) `scales` come with `scatter` alone.
     - (C7) the result has the type of `outs`.
+    - (C8) with `panels`, the weights are `[E, ceil(N / panels), K, panels]`: element (e, k, n) lies at
+      (e, n / panels, k, n mod panels), and what lies past N is not read into the result.
 
     Example:
     ```mlir
@@ -208,7 +210,7 @@ def Tenon_GroupedMatmulOp : Tenon_Op<"grouped_matmul",
   let arguments = (ins Tenon_Activation:$activation, AnyRankedTensor:$input, AnyRankedTensor:$weights,
     AnyRankedTensor:$offsets, Optional<AnyRankedTensor>:$rows, Optional<AnyRankedTensor>:$biases,
     Optional<AnyRankedTensor>:$factors, Optional<AnyRankedTensor>:$scatter, Optional<AnyRankedTensor>:$scales,
-    AnyRankedTensor:$init);
+    AnyRankedTensor:$init, DefaultValuedAttr<I64Attr, "0">:$panels);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $activation $input `,` $weights `offsets` $offsets (`rows` $rows^ `:` type($rows))?
@@ -222,6 +224,8 @@ def Tenon_GroupedMatmulOp : Tenon_Op<"grouped_matmul",
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
     /// The operand whose dim 0 is the length of the list.
     ::mlir::Value getListOperand();
+    /// The dim of the weights that K runs along.
+    unsigned getDepthDim() { return getPanels() == 0 ? 1 : 2; }
     /// The type that sums are kept in.
     ::mlir::FloatType getSumType();
   }];
