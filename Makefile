@@ -41,7 +41,7 @@ docs: ## make docs/generated from the .td files and the importer's registry
 
 bench: build ## the README's models against onnxruntime, one thread
 	@$(PY) tools/dev/light_models.py >/dev/null
-	@$(PY) -m tenon bench build/models/light_resnet50.onnx build/models/light_squeezenet.onnx --against onnxruntime
+	@$(PY) -m tenon bench $(foreach net,resnet50 densenet121 squeezenet shufflenet inception_v1 vgg19,build/models/light_$(net).onnx) --against onnxruntime
 	@$(PY) -m tenon bench $(OCR)/ch_PP-OCRv4_det_infer.onnx --shape x=1x3x640x640 --against onnxruntime
 	@$(PY) -m tenon bench $(OCR)/ch_PP-OCRv4_rec_infer.onnx --shape x=1x3x48x320 --against onnxruntime
 

@@ -101,8 +101,9 @@ def chain(layers=120):
 
 def stop_in_the_middle(command, environment, cache, kernels, number):
     """Sends a signal when so many kernels are in the cache; gives the exit status and what was said."""
+    # A shell starts its background jobs with interrupts ignored, and what they start inherits that.
     process = subprocess.Popen(command, env={**environment, "TENON_CACHE_DIR": str(cache)}, stderr=subprocess.PIPE,
-                               text=True)
+                               text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     end = time.time() + 60
     while process.poll() is None and time.time() < end and len(list(cache.glob("kernels/*.o"))) < kernels:
         time.sleep(0.002)
