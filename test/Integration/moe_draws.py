@@ -270,7 +270,7 @@ class Moe(Program):
 class Select(Program):
     def draw(self):
         r = self.r
-        shape = [r.choice(SIZES[:9]) for _ in range(r.randint(1, 3))]
+        shape = [r.choice(SIZES[:12]) for _ in range(r.randint(1, 3))]
         values = self.n.integers(-4, 5, shape).astype(np.float64)  # many ties
         values[self.n.random(shape) < 0.1] = np.nan
         values = values.astype(numpy_type(self.dtype))

@@ -1,7 +1,7 @@
 //===- Select.cpp - tenon.top_k, tenon.sort and tenon.segment_reduce as linalg and loops ------===//
 //
-// Selection counts: an element's place is the number of elements before it. Quadratic along the axis, but without
-// control flow, parallel and stable.
+// Sorting counts: an element's place is the number of elements before it. Quadratic along the axis, but without
+// control flow, parallel and stable; so are few elements chosen. Of long lines the first ones are kept in a short list.
 //
 //===----------------------------------------------------------------------===//
 #include "Experts.h"
@@ -88,6 +88,68 @@ static void select(IRRewriter &rewriter, Operation *op, Value input, int64_t axi
   rewriter.replaceOp(op, {l.castTo(values, op->getResult(0).getType()), l.castTo(indices, op->getResult(1).getType())});
 }
 
+/// Lines up to this length are counted.
+static constexpr int64_t kMaxCounted = 16;
+
+/// The `count` first elements of each line, kept in order while the line is read once. An element that comes before the
+/// last one kept moves through the list and pushes out the last; of equals the earlier one stays in front.
+static void selectInLists(IRRewriter &rewriter, Operation *op, Value input, int64_t axis, OpFoldResult count,
+                          bool largest) {
+  LoopBuilder l(rewriter, op->getLoc());
+  Sizes sizes = l.sizesOf(input), results = sizes;
+  results[axis] = count;
+  Type element = getElementTypeOrSelf(input.getType());
+  Value none = arith::ConstantOp::create(rewriter, l.loc, rewriter.getZeroAttr(element));
+  Value noIndex = arith::ConstantOp::create(rewriter, l.loc, rewriter.getI64IntegerAttr(0));
+  Value zero = l.at(0), one = l.at(1), room = l.indexValue(count), last = l.make<arith::SubIOp>(room, one);
+  Value no = arith::ConstantOp::create(rewriter, l.loc, rewriter.getBoolAttr(false));
+  // No list, nothing to read.
+  Value length =
+      l.make<arith::SelectOp>(l.compare(arith::CmpIPredicate::eq, room, zero), zero, l.indexValue(sizes[axis]));
+  SmallVector<Value> extents = llvm::map_to_vector(sizes, [&](OpFoldResult size) { return l.indexValue(size); });
+  SmallVector<Value> place(sizes.size());
+  auto comesBefore = [&](Value x, Value y) { return largest ? l.isLarger(x, y) : l.isLarger(y, x); };
+  auto at = [&](Value i) {
+    place[axis] = i;
+    return place;
+  };
+  std::function<SmallVector<Value>(unsigned, ArrayRef<Value>)> nest = [&](unsigned dim, ArrayRef<Value> lists) {
+    if (dim < sizes.size()) {
+      if (dim == axis)
+        return nest(dim + 1, lists);
+      return l.loop(zero, extents[dim], lists, [&](Value i, ArrayRef<Value> lists) {
+        place[dim] = i;
+        return nest(dim + 1, lists);
+      });
+    }
+    return l.loop(zero, length, lists, [&](Value i, ArrayRef<Value> lists) {
+      Value value = l.load(input, at(i)), kept = l.make<arith::MinSIOp>(i, room);
+      Value isOpen = l.compare(arith::CmpIPredicate::slt, kept, room);
+      Value enters = l.make<arith::OrIOp>(isOpen, comesBefore(value, l.load(lists[0], at(last))));
+      Value steps =
+          l.make<arith::SelectOp>(enters, l.make<arith::MinSIOp>(l.make<arith::AddIOp>(kept, one), room), zero);
+      // Behind the place that the element takes, everything moves.
+      SmallVector<Value> carried{lists[0], lists[1], value, l.toI64(i), no};
+      SmallVector<Value> moved =
+          l.loop(zero, steps, carried, [&](Value j, ArrayRef<Value> carried) -> SmallVector<Value> {
+            Value thereValue = l.load(carried[0], at(j)), thereIndex = l.load(carried[1], at(j));
+            Value isFree = l.compare(arith::CmpIPredicate::sge, j, kept);
+            Value takes =
+                l.make<arith::OrIOp>(l.make<arith::OrIOp>(isFree, carried[4]), comesBefore(carried[2], thereValue));
+            Value newValue = l.make<arith::SelectOp>(takes, carried[2], thereValue);
+            Value newIndex = l.make<arith::SelectOp>(takes, carried[3], thereIndex);
+            return {l.store(newValue, carried[0], at(j)), l.store(newIndex, carried[1], at(j)),
+                    l.make<arith::SelectOp>(takes, thereValue, carried[2]),
+                    l.make<arith::SelectOp>(takes, thereIndex, carried[3]), takes};
+          });
+      return SmallVector<Value>{moved[0], moved[1]};
+    });
+  };
+  SmallVector<Value> made = nest(0, {l.filled(results, none), l.filled(results, noIndex)});
+  rewriter.replaceOp(op,
+                     {l.castTo(made[0], op->getResult(0).getType()), l.castTo(made[1], op->getResult(1).getType())});
+}
+
 /// Where the user's model has the op, to begin a message of the run time with.
 static std::string getPlace(Location loc) {
   if (auto name = dyn_cast<NameLoc>(loc)) { // "node (Operator)"
@@ -109,7 +171,9 @@ void tolinalg::lower(IRRewriter &rewriter, TopKOp op) {
     cf::AssertOp::create(rewriter, op.getLoc(), l.make<arith::AndIOp>(fits, counts),
                          getPlace(op.getLoc()) + "expected 'k' from 0 to the size along 'axis'");
   }
-  select(rewriter, op, op.getInput(), op.getAxis(), count, !op.getSmallest());
+  if (known(count) == 0 || (known(size) && *known(size) <= kMaxCounted))
+    return select(rewriter, op, op.getInput(), op.getAxis(), count, !op.getSmallest());
+  selectInLists(rewriter, op, op.getInput(), op.getAxis(), count, !op.getSmallest());
 }
 
 void tolinalg::lower(IRRewriter &rewriter, SortOp op) {

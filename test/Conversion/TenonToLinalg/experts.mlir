@@ -24,6 +24,19 @@ func.func @shared(%x: tensor<16x48xf16>, %l: tensor<16x8xf16>, %u: tensor<8x48x6
   return %y : tensor<16x48xf16>
 }
 
+// Long lines are read once, with the first elements in a list.
+// CHECK-LABEL: func @long
+// CHECK-NOT: linalg.generic
+// CHECK: scf.for %{{.*}} = %c0 to %c4
+// CHECK: scf.for %{{.*}} = %c0 to %c900
+// CHECK: scf.for %{{.*}} = %c0 to %[[STEPS:.*]] step
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @long(%x: tensor<4x900xf32>) -> tensor<4x3xi64> {
+  %v, %i = tenon.top_k %x axis 1 : tensor<4x900xf32> -> tensor<4x3xf32>, tensor<4x3xi64>
+  return %i : tensor<4x3xi64>
+}
+
 // Places by counting, then the indices whose place it is, then the values. A k that is not known is checked.
 // CHECK-LABEL: func @top_k
 // CHECK: cf.assert %{{.*}}, "{{.*}}experts.mlir:[[#@LINE+6]]: expected 'k' from 0 to the size along 'axis'"
