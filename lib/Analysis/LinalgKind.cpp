@@ -41,8 +41,85 @@ static bool isLinear(AffineExpr expr) {
   }
 }
 
+/// What the body adds to the result's element: the term of out + term; null for other bodies.
+static Value getSummand(linalg::LinalgOp op) {
+  Block *body = op.getBlock();
+  Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
+  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum))
+    return {};
+  Value accumulator = body->getArguments().back();
+  if (sum->getOperand(0) == accumulator)
+    return sum->getOperand(1);
+  return sum->getOperand(1) == accumulator ? sum->getOperand(0) : Value();
+}
+
+/// Collects the block arguments that `value` is computed from by plain arithmetic; false where it is not.
+static bool collectSources(Block *body, Value value, llvm::SetVector<BlockArgument> &sources) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (argument.getOwner() == body)
+      sources.insert(argument);
+    return argument.getOwner() == body;
+  }
+  Operation *op = value.getDefiningOp();
+  if (op->getBlock() != body)
+    return isa<arith::ConstantOp>(op) && !isa<ShapedType>(value.getType());
+  if (!isa<arith::ArithDialect>(op->getDialect()) || op->getNumRegions() != 0)
+    return false;
+  return llvm::all_of(op->getOperands(), [&](Value operand) { return collectSources(body, operand, sources); });
+}
+
+std::optional<DecodedContraction> tenon::matchDecodedContraction(linalg::LinalgOp op) {
+  if (op.getNumDpsInputs() < 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0 ||
+      op.hasIndexSemantics() || op->getNumResults() != 1)
+    return std::nullopt;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (!isa<RankedTensorType, MemRefType>(input->get().getType()) ||
+        !llvm::all_of(op.getMatchingIndexingMap(input).getResults(), isLinear))
+      return std::nullopt;
+  AffineMap out = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  if (!out.isProjectedPermutation() || out.getNumResults() + op.getNumReductionLoops() != op.getNumLoops())
+    return std::nullopt;
+  Value product = getSummand(op);
+  auto multiply = product ? product.getDefiningOp<arith::MulFOp>() : arith::MulFOp();
+  if (!multiply)
+    return std::nullopt;
+  Block *body = op.getBlock();
+  for (auto [plain, decoded] :
+       {std::pair(multiply.getLhs(), multiply.getRhs()), std::pair(multiply.getRhs(), multiply.getLhs())}) {
+    auto lhs = dyn_cast<BlockArgument>(skipCasts(plain));
+    llvm::SetVector<BlockArgument> sources;
+    if (!lhs || lhs.getOwner() != body || lhs == body->getArguments().back() ||
+        !collectSources(body, decoded, sources) || sources.contains(lhs) ||
+        sources.contains(body->getArguments().back()))
+      continue;
+    DecodedContraction found{op.getMatchingOpOperand(lhs), nullptr, {}, decoded};
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      if (!sources.contains(op.getMatchingBlockArgument(input)))
+        continue;
+      if (!found.codes && isa<IntegerType>(getElementTypeOrSelf(input->get().getType())))
+        found.codes = input;
+      else
+        found.parts.push_back(input);
+    }
+    // Extents of reductions are read off the factors.
+    bool bounded = found.codes != nullptr;
+    for (unsigned loop = 0; bounded && loop < op.getNumLoops(); ++loop) {
+      AffineExpr dim = getAffineDimExpr(loop, op.getContext());
+      bounded =
+          out.isFunctionOfDim(loop) || llvm::any_of(ArrayRef<OpOperand *>{found.lhs, found.codes}, [&](auto *factor) {
+            return llvm::is_contained(op.getMatchingIndexingMap(factor).getResults(), dim);
+          });
+    }
+    if (bounded)
+      return found;
+  }
+  return std::nullopt;
+}
+
 bool tenon::isContraction(Operation *operation) {
   auto op = dyn_cast<linalg::LinalgOp>(operation);
+  if (op && matchDecodedContraction(op))
+    return true;
   if (!op || op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0 ||
       op.hasIndexSemantics())
     return false;
@@ -54,16 +131,8 @@ bool tenon::isContraction(Operation *operation) {
   if (!out.isProjectedPermutation() || out.getNumResults() + op.getNumReductionLoops() != op.getNumLoops())
     return false;
   Block *body = op.getBlock();
-  Value yielded = body->getTerminator()->getOperand(0);
-  Operation *sum = yielded.getDefiningOp();
-  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum))
-    return false;
-  Value accumulator = body->getArgument(2), product;
-  if (sum->getOperand(0) == accumulator)
-    product = sum->getOperand(1);
-  else if (sum->getOperand(1) == accumulator)
-    product = sum->getOperand(0);
-  else
+  Value product = getSummand(op);
+  if (!product)
     return false;
   Operation *multiply = skipCasts(product).getDefiningOp();
   if (!multiply || !isa<arith::MulFOp, arith::MulIOp>(multiply))

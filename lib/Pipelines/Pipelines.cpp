@@ -23,6 +23,8 @@ void tenon::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createDecomposeExperts());
   // Before fusion: a convolution's bias and activation are generics that fuse like everything else.
   pm.addPass(createConvertConvToLinalg());
+  // After convolutions have become contractions, which take in the weights that they decode.
+  pm.addPass(createConvertFormatsToLinalg());
   pm.addPass(createOptimize());
   pm.addPass(createHoistConstants());
   pm.addPass(createCSEPass());

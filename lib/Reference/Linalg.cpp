@@ -188,13 +188,25 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
   CompiledRegion epilogue(interpreter, op.getEpilogue().front());
   SmallVector<int64_t> point(bounds.size());
   SmallVector<Scalar> arguments, results;
+  std::optional<CompiledRegion> decode;
+  if (op.hasDecode())
+    decode.emplace(interpreter, op.getDecode().front());
+  unsigned firstDecoded = op.getFirstDecodeExtra();
   const Scalar *lhs = operands[0].data(), *rhs = operands[1].data();
   if (failed(forEach(parallelBounds, [&](ArrayRef<int64_t> outer) -> LogicalResult {
         Scalar sum = isFloat ? makeFloat(0) : makeInt(0);
-        (void)forEach(reductionBounds, [&](ArrayRef<int64_t> inner) {
+        LogicalResult summed = forEach(reductionBounds, [&](ArrayRef<int64_t> inner) -> LogicalResult {
           for (unsigned dim = 0; dim < point.size(); ++dim)
             point[dim] = outer[dim] + inner[dim];
           Scalar a = lhs[accesses[0].at(point)], b = rhs[accesses[1].at(point)];
+          if (decode) {
+            arguments.assign(1, b);
+            for (unsigned i = firstDecoded; i + 1 < operands.size(); ++i)
+              arguments.push_back(operands[i].data()[accesses[i].at(point)]);
+            if (failed((*decode)(arguments, point, results)))
+              return failure();
+            b = results[0];
+          }
           if (isFloat)
             sum.f = roundFloat(type, sum.f + roundFloat(type, a.f * b.f));
           else
@@ -202,8 +214,10 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
                 wrapInt(type, static_cast<uint64_t>(sum.i) + static_cast<uint64_t>(a.i) * static_cast<uint64_t>(b.i));
           return success();
         });
+        if (failed(summed))
+          return failure();
         arguments.assign(1, sum);
-        for (unsigned i = 2; i + 1 < operands.size(); ++i)
+        for (unsigned i = 2; i < firstDecoded; ++i)
           arguments.push_back(operands[i].data()[accesses[i].at(outer)]);
         if (failed(epilogue(arguments, outer, results)))
           return failure();

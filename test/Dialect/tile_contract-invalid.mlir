@@ -427,3 +427,52 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x2x4xf32>, %o: tensor<4x8xf32>) {
   } -> tensor<4x8xf32>
   return
 }
+
+// -----
+
+// tile_contract_c12
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xi8>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected at most 1 arguments of 'decode', and one, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xi8>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i8, %scale: f32):
+    tenon.yield %scale : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c12
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xi8>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected an argument of 'decode' of the element type 'i8', but got 'i16'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xi8>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i16):
+    %0 = arith.sitofp %code : i16 to f32
+    tenon.yield %0 : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c12
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xi8>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'decode' to yield one value of the accumulator's type 'f32'}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xi8>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i8):
+    tenon.yield %code : i8
+  } -> tensor<4x8xf32>
+  return
+}

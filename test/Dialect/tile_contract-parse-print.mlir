@@ -29,3 +29,25 @@ func.func @conv(%x: memref<3x17xf32>, %w: memref<1x3x3xf32>, %o: memref<6x8xf32>
   }
   return
 }
+
+// Codes and the scales of groups of two: the last extra belongs to the decode region.
+// CHECK-LABEL: func @decode
+// CHECK: tenon.tile_contract
+// CHECK: ^bb0(%{{.*}}: f32):
+// CHECK: } decode {
+// CHECK: ^bb0(%{{.*}}: i8, %{{.*}}: f32):
+func.func @decode(%a: tensor<4x2x2xf32>, %b: tensor<2x2x8xi8>, %s: tensor<2x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<4x2x2xf32>)
+      rhs(%b : tensor<2x2x8xi8>) extras(%s : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, g, k) -> (m, g, k)>, affine_map<(m, n, g, k) -> (g, k, n)>, affine_map<(m, n, g, k) -> (g, n)>,
+            affine_map<(m, n, g, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i8, %scale: f32):
+    %0 = arith.sitofp %code : i8 to f32
+    %1 = arith.mulf %0, %scale : f32
+    tenon.yield %1 : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}

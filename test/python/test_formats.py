@@ -44,3 +44,39 @@ def test_reference_reads_gguf_blocks(name, tmp_path):
     np.save(tmp_path / "b.npy", raw)
     subprocess.run([tool, "--reference", "--input", f"0={tmp_path}/b.npy", "--output-dir", tmp_path, tmp_path / "f.mlir"], check=True)
     np.testing.assert_array_equal(np.load(tmp_path / "0.npy"), expected)
+
+
+@pytest.mark.executes
+@pytest.mark.parametrize("name", NAMES)
+def test_compiled_reads_gguf_blocks(name, tn, tmp_path):
+    raw, expected, columns = draw_blocks(name, 3, 2)
+    (tmp_path / "f.mlir").write_text(program(name, 3, raw.shape[1], columns))
+    np.testing.assert_array_equal(tn.compile(str(tmp_path / "f.mlir"))(raw), expected)
+
+
+@pytest.mark.executes
+@pytest.mark.parametrize("rows", (1, 5))
+@pytest.mark.parametrize("name", NAMES)
+def test_matmul_decodes_gguf_weights(name, rows, tn, tmp_path):
+    """x times the transposed weight, as llama-like models have it: one kernel, from records in a file."""
+    raw, weight, columns = draw_blocks(name, 24, 2)
+    raw.tofile(tmp_path / "w.bin")
+    size = raw.shape[1]
+    (tmp_path / "f.mlir").write_text(f"""tenon.weight @b from "{tmp_path}/w.bin" at 0 length {raw.size} : tensor<24x{size}xi8>
+func.func @main(%x: tensor<{rows}x{columns}xf32>) -> tensor<{rows}x24xf32> {{
+  %b = tenon.load_weight @b : tensor<24x{size}xi8>
+  %w = tenon.dequantize %b axis 1 format <"{name}"> : tensor<24x{size}xi8> -> tensor<24x{columns}xf32>
+  %e = tensor.empty() : tensor<{columns}x24xf32>
+  %t = linalg.transpose ins(%w : tensor<24x{columns}xf32>) outs(%e : tensor<{columns}x24xf32>) permutation = [1, 0]
+  %zero = arith.constant 0.0 : f32
+  %o = tensor.empty() : tensor<{rows}x24xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%o : tensor<{rows}x24xf32>) -> tensor<{rows}x24xf32>
+  %y = linalg.matmul ins(%x, %t : tensor<{rows}x{columns}xf32>, tensor<{columns}x24xf32>) outs(%f : tensor<{rows}x24xf32>) -> tensor<{rows}x24xf32>
+  return %y : tensor<{rows}x24xf32>
+}}
+""")
+    x = np.random.default_rng(1).standard_normal((rows, columns)).astype(np.float32)
+    expected = x.astype(np.float64) @ weight.T.astype(np.float64)
+    model = tn.compile(str(tmp_path / "f.mlir"))
+    np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+    assert sum(kernel["ms"] > 0 for kernel in model.profile(x)) == 1

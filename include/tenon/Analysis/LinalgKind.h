@@ -5,6 +5,9 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 #include "mlir/IR/Value.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <optional>
 
 namespace mlir {
 class Operation;
@@ -30,6 +33,15 @@ LinalgKind classify(mlir::linalg::LinalgOp op);
 /// A sum of products of (extensions of) the elements of two inputs, whose maps may be linear (convolution); the sum is
 /// over the op's reduction loops, the output map is a projected permutation.
 bool isContraction(mlir::Operation *op);
+
+/// A contraction whose second factor is decoded: out += ext(lhs) * f(codes, parts...), where codes are integers and f
+/// is arithmetic on scalars.
+struct DecodedContraction {
+  mlir::OpOperand *lhs = nullptr, *codes = nullptr;
+  llvm::SmallVector<mlir::OpOperand *> parts;
+  mlir::Value decoded; ///< in the body
+};
+std::optional<DecodedContraction> matchDecodedContraction(mlir::linalg::LinalgOp op);
 
 /// A tensor of which only the shape matters: tensor.empty.
 bool isUndefined(mlir::Value value);

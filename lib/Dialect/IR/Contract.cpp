@@ -145,7 +145,7 @@ static LogicalResult verifyMaps(TileContractOp op) {
     if (!op.isReduction(dim) && !seen.test(dim)) // (C3)
       return op.emitOpError("expected the out map to hold parallel dim ")
              << dim << ", but got " << AffineMapAttr::get(maps.back());
-  for (AffineMap map : ArrayRef(maps).drop_front(2).drop_back())
+  for (AffineMap map : ArrayRef(maps).drop_front(2).take_front(op.getEpilogueExtras().size()))
     for (unsigned dim = 0; dim < loops; ++dim)
       if (op.isReduction(dim) && map.isFunctionOfDim(dim)) // (C5)
         return op.emitOpError("expected maps of extras to use parallel dims only, but got ") << AffineMapAttr::get(map);
@@ -157,13 +157,13 @@ static LogicalResult verifyMaps(TileContractOp op) {
 
 static LogicalResult verifyEpilogue(TileContractOp op) {
   Block &block = op.getEpilogue().front();
-  if (block.getNumArguments() != op.getExtras().size() + 1) // (C4)
-    return op.emitOpError("expected ") << op.getExtras().size() + 1 << " region arguments, but got "
-                                       << block.getNumArguments();
+  ValueRange extras = op.getEpilogueExtras();
+  if (block.getNumArguments() != extras.size() + 1) // (C4)
+    return op.emitOpError("expected ") << extras.size() + 1 << " region arguments, but got " << block.getNumArguments();
   if (!block.getArgument(0).getType().isIntOrFloat()) // (C4)
     return op.emitOpError("expected the accumulator to be a float or an integer, but got ")
            << block.getArgument(0).getType();
-  for (auto [extra, argument] : llvm::zip(op.getExtras(), block.getArguments().drop_front()))
+  for (auto [extra, argument] : llvm::zip(extras, block.getArguments().drop_front()))
     if (getElementTypeOrSelf(extra.getType()) != argument.getType()) // (C4)
       return op.emitOpError("expected a region argument of the extra's element type ")
              << getElementTypeOrSelf(extra.getType()) << ", but got " << argument.getType();
@@ -171,7 +171,7 @@ static LogicalResult verifyEpilogue(TileContractOp op) {
   Type element = getElementTypeOrSelf(op.getOut().getType());
   if (!yield || yield.getValues().size() != 1 || yield.getValues()[0].getType() != element) // (C4)
     return op.emitOpError("expected the region to yield one value of out's element type ") << element;
-  for (Value factor : {op.getLhs(), op.getRhs()}) {
+  for (Value factor : {op.getLhs(), op.hasDecode() ? op.getLhs() : op.getRhs()}) {
     Type type = getElementTypeOrSelf(factor.getType()), accumulator = op.getAccumulatorType();
     bool extends = type == accumulator || (isa<FloatType>(type) == isa<FloatType>(accumulator) && type.isIntOrFloat() &&
                                            type.getIntOrFloatBitWidth() < accumulator.getIntOrFloatBitWidth());
@@ -179,6 +179,25 @@ static LogicalResult verifyEpilogue(TileContractOp op) {
       return op.emitOpError("expected an accumulator that holds the factors' element type ")
              << type << ", but got " << accumulator;
   }
+  return success();
+}
+
+static LogicalResult verifyDecode(TileContractOp op) {
+  if (!op.hasDecode())
+    return success();
+  Block &block = op.getDecode().front();
+  SmallVector<Value> read{op.getRhs()};
+  llvm::append_range(read, op.getDecodeExtras());
+  if (block.getNumArguments() != read.size()) // (C12)
+    return op.emitOpError("expected at most ")
+           << op.getExtras().size() + 1 << " arguments of 'decode', and one, but got " << block.getNumArguments();
+  for (auto [value, argument] : llvm::zip(read, block.getArguments()))
+    if (getElementTypeOrSelf(value.getType()) != argument.getType()) // (C12)
+      return op.emitOpError("expected an argument of 'decode' of the element type ")
+             << getElementTypeOrSelf(value.getType()) << ", but got " << argument.getType();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield || yield.getValues().size() != 1 || yield.getValues()[0].getType() != op.getAccumulatorType()) // (C12)
+    return op.emitOpError("expected 'decode' to yield one value of the accumulator's type ") << op.getAccumulatorType();
   return success();
 }
 
@@ -223,7 +242,7 @@ LogicalResult TileContractOp::verify() {
              << operand.getType() << " and " << getOut().getType();
   if (tensors ? !getResult() || getResult().getType() != getOut().getType() : getResult() != nullptr) // (C6)
     return emitOpError("expected a result of out's type on tensors and none on memrefs");
-  if (failed(verifyEpilogue(*this)))
+  if (failed(verifyEpilogue(*this)) || failed(verifyDecode(*this)))
     return failure();
 
   int64_t loops = getNumLoops(), vectorDim = getVectorDim();

@@ -25,6 +25,9 @@ namespace {
 /// The factors of a sum of products, as operands of the linalg op.
 struct Factors {
   OpOperand *left = nullptr, *right = nullptr;
+  /// Where the right factor is decoded: what that reads beside it, and the value in the body.
+  SmallVector<OpOperand *> parts;
+  Value decoded;
 };
 
 /// The operand whose element `value` is, through widening casts.
@@ -41,8 +44,10 @@ OpOperand *getFactor(linalg::LinalgOp op, Value value) {
   return op.getMatchingOpOperand(argument);
 }
 
-/// yield (out + ext(a) * ext(b)), in either order.
+/// yield (out + ext(a) * ext(b)), in either order, or with a decoded factor.
 std::optional<Factors> matchSumOfProducts(linalg::LinalgOp op) {
+  if (std::optional<DecodedContraction> found = matchDecodedContraction(op))
+    return Factors{found->lhs, found->codes, found->parts, found->decoded};
   if (op.getNumReductionLoops() == 0 || op.getNumDpsInits() != 1 || op->getNumResults() != 1)
     return std::nullopt;
   Block *body = op.getBlock();
@@ -56,7 +61,7 @@ std::optional<Factors> matchSumOfProducts(linalg::LinalgOp op) {
   Operation *product = term.getDefiningOp();
   if (!product || !isa<arith::MulFOp, arith::MulIOp>(product))
     return std::nullopt;
-  Factors factors{getFactor(op, product->getOperand(0)), getFactor(op, product->getOperand(1))};
+  Factors factors{getFactor(op, product->getOperand(0)), getFactor(op, product->getOperand(1)), {}, {}};
   if (!factors.left || !factors.right)
     return std::nullopt;
   for (AffineMap map : op.getIndexingMapsArray())
@@ -154,6 +159,11 @@ public:
   void finish() {
     rewriter.setInsertionPointToEnd(epilogue);
     YieldOp::create(rewriter, contraction.getLoc(), value);
+    Type accumulator = epilogue->getArgument(0).getType();
+    for (OpOperand *part : factors.parts) {
+      extras.push_back(part->get());
+      extraMaps.push_back(contraction.getMatchingIndexingMap(part));
+    }
     SmallVector<AffineMap> maps{contraction.getMatchingIndexingMap(factors.left),
                                 contraction.getMatchingIndexingMap(factors.right)};
     llvm::append_range(maps, extraMaps);
@@ -172,10 +182,41 @@ public:
                                      factors.right->get(), extras, out, rewriter.getAffineMapArrayAttr(maps),
                                      rewriter.getArrayAttr(iterators));
     op.getEpilogue().push_back(epilogue);
+    if (factors.decoded)
+      buildDecode(op.getDecode(), accumulator);
     rewriter.replaceOp(last, op.getResult());
   }
 
 private:
+  /// The part of the contraction's body that the decoded factor comes from.
+  void buildDecode(Region &region, Type accumulator) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    Location loc = contraction.getLoc();
+    Block *body = rewriter.createBlock(&region);
+    IRMapping mapping;
+    SmallVector<OpOperand *> read{factors.right};
+    llvm::append_range(read, factors.parts);
+    for (OpOperand *operand : read)
+      mapping.map(contraction.getMatchingBlockArgument(operand),
+                  body->addArgument(getElementTypeOrSelf(operand->get().getType()), loc));
+    llvm::SetVector<Operation *> slice;
+    auto collect = [&](auto &self, Value value) -> void {
+      Operation *op = value.getDefiningOp();
+      if (!op || op->getBlock() != contraction.getBlock() || slice.contains(op))
+        return;
+      for (Value operand : op->getOperands())
+        self(self, operand);
+      slice.insert(op);
+    };
+    collect(collect, factors.decoded);
+    for (Operation *op : slice)
+      rewriter.clone(*op, mapping);
+    Value result = mapping.lookupOrDefault(factors.decoded);
+    if (result.getType() != accumulator)
+      result = arith::ExtFOp::create(rewriter, loc, accumulator, result);
+    YieldOp::create(rewriter, loc, result);
+  }
+
   /// The element of `tensor` at each place of the result: a region argument, or a scalar where it is one everywhere.
   Value addExtra(Value tensor, AffineMap map) {
     Type element = getElementTypeOrSelf(tensor.getType());

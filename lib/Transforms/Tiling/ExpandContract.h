@@ -9,6 +9,7 @@
 #include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
 
 namespace tenon::contract {
 
@@ -82,6 +83,11 @@ protected:
   /// Per iteration dim: the index that loops have reached; null for 0.
   llvm::SmallVector<mlir::Value> place;
 };
+
+/// The ops of a region on vectors of `width` lanes, or on scalars where that is 1; the yielded value. `mapping` has the
+/// arguments, scalars stand for all lanes.
+mlir::Value cloneOnLanes(mlir::OpBuilder &builder, mlir::Location loc, mlir::Block &body, mlir::IRMapping &mapping,
+                         int64_t width);
 
 /// Runs the epilogue on the sums of a tile, one per row and vector of lanes, and stores its results. `rows` holds the
 /// offsets of each row per iteration dim.

@@ -18,6 +18,49 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::contract;
 
+Value contract::cloneOnLanes(OpBuilder &builder, Location loc, Block &body, IRMapping &mapping, int64_t width) {
+  auto get = [&](Value value) {
+    Value mapped = mapping.lookupOrDefault(value);
+    return splat(builder, loc, mapped, width);
+  };
+  for (Operation &inner : body.without_terminator()) {
+    if (width == 1) {
+      builder.clone(inner, mapping);
+      continue;
+    }
+    if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
+      auto type = VectorType::get({width}, constant.getType());
+      mapping.map(constant.getResult(),
+                  arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
+      continue;
+    }
+    SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);
+    if (OpTrait::hasElementwiseMappableTraits(&inner)) {
+      Operation *clone = builder.clone(inner);
+      clone->setOperands(operands);
+      for (auto [from, to] : llvm::zip(inner.getResults(), clone->getResults())) {
+        to.setType(getLaneType(from.getType(), width));
+        mapping.map(from, to);
+      }
+      continue;
+    }
+    // An op without a vector form runs lane by lane.
+    SmallVector<SmallVector<Value>> lanes(inner.getNumResults());
+    for (int64_t lane = 0; lane < width; ++lane) {
+      IRMapping scalars;
+      for (auto [from, to] : llvm::zip(inner.getOperands(), operands))
+        scalars.map(from, vector::ExtractOp::create(builder, loc, to, lane));
+      Operation *clone = builder.clone(inner, scalars);
+      for (auto [index, result] : llvm::enumerate(clone->getResults()))
+        lanes[index].push_back(result);
+    }
+    for (auto [index, result] : llvm::enumerate(inner.getResults()))
+      mapping.map(result, vector::FromElementsOp::create(builder, loc, VectorType::get({width}, result.getType()),
+                                                         lanes[index]));
+  }
+  return get(cast<YieldOp>(body.getTerminator()).getValues()[0]);
+}
+
 namespace {
 
 class Epilogue : TilePlaces {
@@ -142,9 +185,9 @@ private:
     int64_t width = contraction.isDot() ? 1 : lanes.width;
     IRMapping mapping;
     mapping.map(body.getArgument(0), sum);
-    for (unsigned number = 2; number < contraction.getOutIndex(); ++number)
+    for (unsigned number = 2; number < op.getFirstDecodeExtra(); ++number)
       mapping.map(body.getArgument(number - 1), getExtra(number, group, place, laneNumber, width));
-    return cloneOnLanes(mapping, width);
+    return contract::cloneOnLanes(builder, loc, body, mapping, width);
   }
 
   Value getExtra(unsigned number, ArrayRef<unsigned> group, unsigned place, unsigned laneNumber, int64_t width) {
@@ -164,50 +207,6 @@ private:
       known = loadVector(builder, loc, op->getOperand(number), getIndices(bases[number], offsets), steps, width,
                          alongLanes ? lanes.count : OpFoldResult());
     return known;
-  }
-
-  /// The region's ops on vectors; the yielded value.
-  Value cloneOnLanes(IRMapping &mapping, int64_t width) {
-    auto get = [&](Value value) {
-      Value mapped = mapping.lookupOrDefault(value);
-      return splat(builder, loc, mapped, width);
-    };
-    for (Operation &inner : body.without_terminator()) {
-      if (width == 1) {
-        builder.clone(inner, mapping);
-        continue;
-      }
-      if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
-        auto type = VectorType::get({width}, constant.getType());
-        mapping.map(constant.getResult(),
-                    arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
-        continue;
-      }
-      SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);
-      if (OpTrait::hasElementwiseMappableTraits(&inner)) {
-        Operation *clone = builder.clone(inner);
-        clone->setOperands(operands);
-        for (auto [from, to] : llvm::zip(inner.getResults(), clone->getResults())) {
-          to.setType(getLaneType(from.getType(), width));
-          mapping.map(from, to);
-        }
-        continue;
-      }
-      // An op without a vector form runs lane by lane.
-      SmallVector<SmallVector<Value>> lanes(inner.getNumResults());
-      for (int64_t lane = 0; lane < width; ++lane) {
-        IRMapping scalars;
-        for (auto [from, to] : llvm::zip(inner.getOperands(), operands))
-          scalars.map(from, vector::ExtractOp::create(builder, loc, to, lane));
-        Operation *clone = builder.clone(inner, scalars);
-        for (auto [index, result] : llvm::enumerate(clone->getResults()))
-          lanes[index].push_back(result);
-      }
-      for (auto [index, result] : llvm::enumerate(inner.getResults()))
-        mapping.map(result, vector::FromElementsOp::create(builder, loc, VectorType::get({width}, result.getType()),
-                                                           lanes[index]));
-    }
-    return get(cast<YieldOp>(body.getTerminator()).getValues()[0]);
   }
 
   ArrayRef<Key> rows;

@@ -167,6 +167,9 @@ private:
   /// One point of the reduction loops: all taps of all accumulators. `dotCount`: valid lanes of a dot's last step.
   void emitStep(SmallVectorImpl<Value> &sums, OpFoldResult dotCount) {
     SmallVector<Value> leftBase = getBase(0), rightBase = getBase(1);
+    SmallVector<SmallVector<Value>> extraBases;
+    for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
+      extraBases.push_back(getBase(number));
     std::vector<Group> groups;
     for (const Key &tap : taps) {
       for (unsigned factor = 0; factor < 2; ++factor)
@@ -180,9 +183,9 @@ private:
           Item item{static_cast<unsigned>(rowNumber * tile.lanes.size() + laneNumber),
                     static_cast<unsigned>(laneNumber),
                     getOffsets(0, row, tap, lanes.offset),
-                    getOffsets(1, row, tap, lanes.offset),
+                    getRightOffsets(row, tap, lanes.offset),
                     getOffsets(0, row, tap, 0),
-                    getOffsets(1, row, tap, 0)};
+                    getRightOffsets(row, tap, 0)};
           groups.back().push_back(std::move(item));
         }
     }
@@ -191,10 +194,57 @@ private:
       std::map<std::pair<Key, unsigned>, Value> left, right;
       for (const Item &item : group) {
         Value a = load(0, leftBase, item.left, item.lane, dotCount, left);
-        Value b = load(1, rightBase, item.right, item.lane, dotCount, right);
+        Value b = op.hasDecode() ? decode(rightBase, extraBases, item.right, item.lane, dotCount, right)
+                                 : load(1, rightBase, item.right, item.lane, dotCount, right);
         sums[item.sum] = multiplyAdd(a, b, sums[item.sum]);
       }
     }
+  }
+
+  /// Where the right factor's value comes from: rhs, and then what decoding reads beside it.
+  Key getRightOffsets(const Key &row, const Key &tap, int64_t lane) {
+    Key offsets = getOffsets(1, row, tap, lane);
+    for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
+      offsets.append(getOffsets(number, row, tap, lane));
+    return offsets;
+  }
+
+  /// The value of the codes at `offsets`, in registers.
+  Value decode(ArrayRef<Value> base, ArrayRef<SmallVector<Value>> extraBases, const Key &offsets, unsigned laneNumber,
+               OpFoldResult dotCount, std::map<std::pair<Key, unsigned>, Value> &known) {
+    const Lanes &lanes = tile.lanes[laneNumber];
+    int64_t width = contraction.isDot() ? contraction.width : lanes.width;
+    OpFoldResult count = contraction.isDot() ? dotCount : lanes.count;
+    auto isAlongLanes = [&](unsigned number) {
+      return llvm::any_of(getSteps(number), [](int64_t step) { return step != 0; });
+    };
+    unsigned first = op.getFirstDecodeExtra();
+    bool anyAlongLanes = isAlongLanes(1);
+    for (unsigned number = first; number < contraction.getOutIndex(); ++number)
+      anyAlongLanes |= isAlongLanes(number);
+    int64_t decoded = anyAlongLanes ? width : 1;
+    auto [entry, isNew] =
+        known.try_emplace({offsets, anyAlongLanes ? laneNumber : static_cast<unsigned>(width)}, Value());
+    if (!isNew)
+      return entry->second;
+    IRMapping mapping;
+    ArrayRef<int64_t> rest = offsets;
+    Block &body = op.getDecode().front();
+    for (auto [position, argument] : llvm::enumerate(body.getArguments())) {
+      unsigned number = position == 0 ? 1 : first + position - 1;
+      ArrayRef<Value> from = position == 0 ? base : ArrayRef<Value>(extraBases[position - 1]);
+      Value memref = isPacked(number) ? tile.panels[number] : op->getOperand(number);
+      SmallVector<Value> indices = getIndices(from, rest.take_front(from.size()));
+      rest = rest.drop_front(from.size());
+      Value value = isAlongLanes(number) ? loadVector(builder, loc, memref, indices, getSteps(number), decoded,
+                                                      isPacked(number) ? OpFoldResult() : count)
+                                         : memref::LoadOp::create(builder, loc, memref, indices).getResult();
+      mapping.map(argument, value);
+    }
+    Value value = cloneOnLanes(builder, loc, body, mapping, decoded);
+    if (anyAlongLanes && contraction.isDot() && dotCount)
+      value = clearLanes(value, dotCount);
+    return entry->second = splat(builder, loc, value, width);
   }
 
   /// Orders the items so that few values are loaded and few are alive. Either tap by tap, or, where neighbouring taps

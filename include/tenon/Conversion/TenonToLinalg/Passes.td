@@ -34,6 +34,40 @@ def ConvertConvToLinalg : Pass<"tenon-convert-conv-to-linalg", "::mlir::ModuleOp
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def ConvertFormatsToLinalg : Pass<"tenon-convert-formats-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "turn dequantize and quantize into linalg, inside the contractions that read them";
+  let description = [{
+    A `tenon.dequantize` of weights that a contraction sums over becomes a part of the contraction's body: codes that are
+    neighbours along the summed dim share words of 32 bits, and the dim becomes three, groups, words and codes of a word. What is
+    made of the weights alone, the words and the parts of groups, is left to `tenon-hoist-constants`. Where the last group
+    is not full, the other factor is padded with zeros. Any other dequantize, and quantize, is element-wise.
+
+    Before:
+    ```mlir
+    %w = tenon.dequantize %codes scales %s : tensor<2x64xf16> axis 0 format <element = ui4, offset = 8, group = 32, scale = f16>
+        : tensor<64x64xi4> -> tensor<64x64xf32>
+    %y = linalg.matmul ins(%x, %w : tensor<1x64xf32>, tensor<64x64xf32>) outs(%zero : tensor<1x64xf32>) -> tensor<1x64xf32>
+    ```
+    After:
+    ```mlir
+    %words = linalg.generic ... // tensor<2x4x64xi32>, from %codes
+    %xs = tensor.expand_shape %x [[0], [1, 2, 3]] output_shape [1, 2, 4, 8]
+    %y = linalg.generic {indexing_maps = [(m, n, g, w, t) -> (m, g, w, t), (m, n, g, w, t) -> (g, w, n),
+                                          (m, n, g, w, t) -> (t), (m, n, g, w, t) -> (g, n), (m, n, g, w, t) -> (m, n)]}
+        ins(%xs, %words, %shifts, %scales) outs(%zero) {
+    ^bb0(%a: f32, %word: i32, %shift: i32, %scale: f16, %sum: f32):
+      %0 = arith.shrui %word, %shift : i32
+      ... // mask, convert, take off 8, times scale
+      %p = arith.mulf %a, %value : f32
+      %q = arith.addf %sum, %p : f32
+      linalg.yield %q : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def DecomposeExperts : Pass<"tenon-decompose-experts", "::mlir::ModuleOp"> {
   let summary = "turn mixtures of experts into matmuls of groups, selection and routing into linalg and loops";
   let description = [{

@@ -23,13 +23,17 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     bias is an epilogue. Matmul, batched matmul, all direct convolution forms (whose maps hold terms such as
     `2 * oh + kh`) and the two products of attention are instances. On tensors the op is destination-passing; on memrefs it writes `out`.
 
+    With a `decode` region, rhs holds codes: what is multiplied is the value that the region yields for an element of
+    rhs and of each of the last extras, as many as the region has arguments for. These may move with reduction dims (the
+    scales of groups).
+
     - (C1) there is one indexing map per operand: lhs, rhs, extras, out, in this order.
     - (C2) each map has one dim per iterator, one result per operand dimension (but see C11), and its results are sums
       of dims with positive constant coefficients (the empty sum, 0, broadcasts).
     - (C3) the out map is a projected permutation of exactly the parallel dims.
     - (C4) the region has one argument per element read (acc, then extras), acc is a float or integer, extras' arguments
       have the element types of the extras, and it yields one value of out's element type.
-    - (C5) extras' maps use parallel dims only.
+    - (C5) maps of the epilogue's extras use parallel dims only.
     - (C6) operands are all tensors (one result, of out's type) or all memrefs (no result).
     - (C7) each reduction dim appears alone in some result of the lhs or rhs map (its extent is read there).
     - (C8) `register_` is empty or has one positive entry per iterator, 1 for reduction dims (but for a reduction
@@ -39,6 +43,9 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     - (C11) `panels` lists factors in the same manner, none that is in `pack`. Such a factor's map holds distinct dims:
       parallel dims, then `vector_dim`, then reduction dims in ascending order. Its last dimension, which the map leaves
       out, is static: the panel's width, and the register tile of `vector_dim` where that is given.
+
+    - (C12) a `decode` region has arguments of the element types of rhs and of the last extras, and yields one value of
+      the accumulator's type.
 
     A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
     at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
@@ -66,11 +73,11 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels);
   let results = (outs Optional<AnyRankedTensor>:$result);
-  let regions = (region SizedRegion<1>:$epilogue);
+  let regions = (region SizedRegion<1>:$epilogue, MaxSizedRegion<1>:$decode);
   let assemblyFormat = [{
     $iterators `lhs` `(` $lhs `:` type($lhs) `)` `rhs` `(` $rhs `:` type($rhs) `)`
     (`extras` `(` $extras^ `:` type($extras) `)`)? `outs` `(` $out `:` type($out) `)` `maps` $indexing_maps
-    attr-dict-with-keyword $epilogue (`->` type($result)^)?
+    attr-dict-with-keyword $epilogue (`decode` $decode^)? (`->` type($result)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -78,6 +85,15 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     /// The maps of lhs, rhs, extras and out, in this order.
     ::llvm::SmallVector<::mlir::AffineMap> getMaps();
     ::mlir::AffineMap getOutMap();
+    /// The extras of the epilogue, and those that `decode` reads beside the codes; the latter's first operand number.
+    ::mlir::ValueRange getEpilogueExtras() { return getExtras().drop_back(getNumDecodeExtras()); }
+    ::mlir::ValueRange getDecodeExtras() { return getExtras().take_back(getNumDecodeExtras()); }
+    unsigned getNumDecodeExtras() {
+      unsigned count = hasDecode() ? getDecode().front().getNumArguments() : 0;
+      return count == 0 ? 0 : std::min<unsigned>(count - 1, getExtras().size());
+    }
+    unsigned getFirstDecodeExtra() { return 2 + getExtras().size() - getNumDecodeExtras(); }
+    bool hasDecode() { return !getDecode().empty(); }
     unsigned getNumLoops() { return getIterators().size(); }
     bool isReduction(unsigned dim);
     ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
