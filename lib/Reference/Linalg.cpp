@@ -190,7 +190,7 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
   SmallVector<Scalar> arguments, results;
   std::optional<CompiledRegion> decode;
   if (op.hasDecode())
-    decode.emplace(interpreter, op.getDecode().front());
+    decode.emplace(interpreter, op.getDecode().front().front());
   unsigned firstDecoded = op.getFirstDecodeExtra();
   const Scalar *lhs = operands[0].data(), *rhs = operands[1].data();
   if (failed(forEach(parallelBounds, [&](ArrayRef<int64_t> outer) -> LogicalResult {

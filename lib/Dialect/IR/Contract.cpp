@@ -185,7 +185,7 @@ static LogicalResult verifyEpilogue(TileContractOp op) {
 static LogicalResult verifyDecode(TileContractOp op) {
   if (!op.hasDecode())
     return success();
-  Block &block = op.getDecode().front();
+  Block &block = op.getDecode().front().front();
   SmallVector<Value> read{op.getRhs()};
   llvm::append_range(read, op.getDecodeExtras());
   if (block.getNumArguments() != read.size()) // (C12)

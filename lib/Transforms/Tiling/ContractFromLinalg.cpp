@@ -180,10 +180,10 @@ public:
       locations.push_back(last.getLoc());
     auto op = TileContractOp::create(rewriter, rewriter.getFusedLoc(locations), out.getType(), factors.left->get(),
                                      factors.right->get(), extras, out, rewriter.getAffineMapArrayAttr(maps),
-                                     rewriter.getArrayAttr(iterators));
+                                     rewriter.getArrayAttr(iterators), /*decodes=*/factors.decoded != nullptr);
     op.getEpilogue().push_back(epilogue);
     if (factors.decoded)
-      buildDecode(op.getDecode(), accumulator);
+      buildDecode(op.getDecode().front(), accumulator);
     rewriter.replaceOp(last, op.getResult());
   }
 

@@ -229,7 +229,7 @@ private:
       return entry->second;
     IRMapping mapping;
     ArrayRef<int64_t> rest = offsets;
-    Block &body = op.getDecode().front();
+    Block &body = op.getDecode().front().front();
     for (auto [position, argument] : llvm::enumerate(body.getArguments())) {
       unsigned number = position == 0 ? 1 : first + position - 1;
       ArrayRef<Value> from = position == 0 ? base : ArrayRef<Value>(extraBases[position - 1]);

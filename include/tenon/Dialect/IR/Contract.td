@@ -73,12 +73,27 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels);
   let results = (outs Optional<AnyRankedTensor>:$result);
-  let regions = (region SizedRegion<1>:$epilogue, MaxSizedRegion<1>:$decode);
+  let regions = (region SizedRegion<1>:$epilogue, VariadicRegion<SizedRegion<1>>:$decode);
   let assemblyFormat = [{
     $iterators `lhs` `(` $lhs `:` type($lhs) `)` `rhs` `(` $rhs `:` type($rhs) `)`
     (`extras` `(` $extras^ `:` type($extras) `)`)? `outs` `(` $out `:` type($out) `)` `maps` $indexing_maps
     attr-dict-with-keyword $epilogue (`decode` $decode^)? (`->` type($result)^)?
   }];
+  // Without a decode region there is none, not an empty one: upstream's clone of an op reads the first block of each.
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$lhs, "::mlir::Value":$rhs,
+                                 "::mlir::ValueRange":$extras, "::mlir::Value":$out, "::mlir::ArrayAttr":$maps,
+                                 "::mlir::ArrayAttr":$iterators, CArg<"bool", "false">:$decodes), [{
+    $_state.addOperands({lhs, rhs});
+    $_state.addOperands(extras);
+    $_state.addOperands(out);
+    Properties &properties = $_state.getOrAddProperties<Properties>();
+    properties.setIndexingMaps(maps);
+    properties.setIterators(iterators);
+    $_state.addTypes(type);
+    $_state.addRegion();
+    if (decodes)
+      $_state.addRegion();
+  }]>];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
