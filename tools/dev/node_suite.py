@@ -87,8 +87,6 @@ def same(got, want, rtol, atol):
     # Expected values of narrow types were accumulated and rounded in that type, ours in f32: allow two units in the
     # last place (bfloat16: 2^-7 each, at the lower end of a binade).
     rtol = max(rtol, {"bfloat16": 2.0**-6, "float16": 2.0**-9}.get(str(got.dtype), 0))
-    if str(want.dtype) == "bfloat16":  # neighbours in the format differ by up to 1/128
-        rtol = max(rtol, 2.0**-7)
     g, w = got.astype(np.float64), want.astype(np.float64)
     if np.allclose(g, w, rtol=rtol, atol=atol, equal_nan=True):
         return None
