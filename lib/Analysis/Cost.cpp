@@ -98,6 +98,10 @@ public:
     for (unsigned number = 0; number < op.getSources().size(); ++number) {
       KVSourceOp source = op.getSource(number);
       std::optional<Polynomial> keys = getDim(source.getKeys(), 2), width = getDim(source.getValues(), 3);
+      if (Value pages = source.getPages()) {
+        std::optional<Polynomial> count = getDim(pages, cast<ShapedType>(pages.getType()).getRank() - 1);
+        keys = keys && count ? std::optional(*keys * *count) : std::nullopt;
+      }
       if (!rows || !depth || !keys || !width)
         return std::nullopt;
       total = *total + Polynomial(2) * *rows * *keys * (*depth + *width);

@@ -16,12 +16,30 @@ namespace {
 
 struct Source {
   Tensor keys, values;
-  std::optional<Tensor> lengths;
+  std::optional<Tensor> pages, start, lengths;
   Attribute mask;
 
-  int64_t countKeys(int64_t batch) const {
-    int64_t count = keys.shape()[2];
-    return lengths ? std::clamp<int64_t>(lengths->data()[batch].i, 0, count) : count;
+  int64_t getHeads() const { return keys.shape()[1]; }
+  int64_t countPages() const { return pages ? pages->shape().back() : 1; }
+  int64_t countPlaces() const { return keys.shape()[0] == 0 ? 0 : keys.shape()[2] * countPages(); }
+
+  int64_t countKeys(int64_t batch, int64_t head) const {
+    int64_t place = lengths && lengths->shape().size() == 2 ? batch * getHeads() + head : batch;
+    return lengths ? std::clamp<int64_t>(lengths->data()[place].i, 0, countPlaces()) : countPlaces();
+  }
+
+  /// The row of keys (and of values) that key `k` lies in, among all of the storage.
+  int64_t getRow(int64_t batch, int64_t head, int64_t k) const {
+    if (start)
+      k = (std::max<int64_t>(0, start->data()[batch].i) + k) % countPlaces();
+    int64_t page = batch, size = keys.shape()[2];
+    if (pages) {
+      int64_t list = pages->shape().size() == 3 ? batch * getHeads() + head : batch;
+      page = pages->data()[list * countPages() + k / size].i;
+      page = std::clamp<int64_t>(page, 0, keys.shape()[0] - 1);
+      k %= size;
+    }
+    return (page * getHeads() + head) * size + k;
   }
 };
 
@@ -58,10 +76,10 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
   std::vector<Source> sources;
   for (unsigned number = 0; number < op.getSources().size(); ++number) {
     KVSourceOp from = op.getSource(number);
-    Source source{tensor(from.getKeys()), tensor(from.getValues()), std::nullopt, from.getMask().value_or(Attribute())};
-    if (from.getLengths())
-      source.lengths = tensor(from.getLengths());
-    int64_t heads = source.keys.shape()[1];
+    auto read = [&](Value value) { return value ? std::optional<Tensor>(tensor(value)) : std::nullopt; };
+    Source source{tensor(from.getKeys()), tensor(from.getValues()), read(from.getPages()),
+                  read(from.getStart()),  read(from.getLengths()),  from.getMask().value_or(Attribute())};
+    int64_t heads = source.getHeads();
     if (heads == 0 ? query.shape()[1] != 0 : query.shape()[1] % heads != 0)
       return op.emitError() << "expected the heads of source " << number << " to divide the query's "
                             << query.shape()[1] << ", but got " << heads;
@@ -79,16 +97,17 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
   LogicalResult done = forEach(query.shape().drop_back(), [&](ArrayRef<int64_t> at) -> LogicalResult {
     int64_t b = at[0], h = at[1], q = at[2];
     std::vector<Seen> seen;
-    const Scalar *row = query.data() + flatten(query.shape(), {b, h, q, 0});
+    const Scalar *queryRow = query.data() + flatten(query.shape(), {b, h, q, 0});
     for (const Source &source : sources) {
-      int64_t group = h / (query.shape()[1] / source.keys.shape()[1]), count = source.countKeys(b);
+      int64_t group = h / (query.shape()[1] / source.getHeads()), count = source.countKeys(b, group);
       for (int64_t k = 0; k < count; ++k) {
         if (!allowsKey(source.mask, q, k, queries, count))
           continue;
-        const Scalar *key = source.keys.data() + flatten(source.keys.shape(), {b, group, k, 0});
+        int64_t row = source.getRow(b, group, k);
+        const Scalar *key = source.keys.data() + row * depth;
         double dot = 0;
         for (int64_t d = 0; d < depth; ++d)
-          dot += row[d].f * key[d].f;
+          dot += queryRow[d].f * key[d].f;
         SmallVector<Scalar> arguments{makeFloat(roundFloat(type, dot)), makeInt(b), makeInt(h), makeInt(q), makeInt(k)};
         for (auto [extra, map] : llvm::zip(extras, maps)) {
           SmallVector<int64_t> index = map.compose(ArrayRef<int64_t>{b, h, q, k});
@@ -99,7 +118,7 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
         }
         if (failed(region(arguments, at, results)))
           return failure();
-        seen.push_back({results[0].f, source.values.data() + flatten(source.values.shape(), {b, group, k, 0})});
+        seen.push_back({results[0].f, source.values.data() + row * width});
       }
     }
     normalize(op.getNormalizer(), seen, type);

@@ -29,8 +29,35 @@ func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>) {
 
 // kv_source_c4
 func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %l: tensor<2xi64>) {
-  // expected-error @+1 {{expected 'lengths' to have rank 1, 1 elements and an integer type of 32 or 64 bits, but got 'tensor<2xi64>'}}
+  // expected-error @+1 {{expected 'lengths' to be [1 batches] or [1 batches, 2 heads], of an integer type of 32 or 64 bits, but got 'tensor<2xi64>'}}
   %s = tenon.kv_source %k, %v lengths %l : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>, tensor<2xi64>
+  return
+}
+
+// -----
+
+// kv_source_c4
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %l: tensor<1x4xi32>) {
+  // expected-error @+1 {{expected 'lengths' to be [1 batches] or [1 batches, 2 heads], of an integer type of 32 or 64 bits, but got 'tensor<1x4xi32>'}}
+  %s = tenon.kv_source %k, %v lengths %l : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>, tensor<1x4xi32>
+  return
+}
+
+// -----
+
+// kv_source_c5
+func.func @f(%k: tensor<9x2x8x4xf32>, %v: tensor<9x2x8x6xf32>, %p: tensor<1x3x5xi32>) {
+  // expected-error @+1 {{expected 'pages' to be [batches, pages] or [batches, 2 heads, pages], of an integer type of 32 or 64 bits, but got 'tensor<1x3x5xi32>'}}
+  %s = tenon.kv_source %k, %v pages(%p : tensor<1x3x5xi32>) : tensor<9x2x8x4xf32>, tensor<9x2x8x6xf32>
+  return
+}
+
+// -----
+
+// kv_source_c6
+func.func @f(%k: tensor<9x2x8x4xf32>, %v: tensor<9x2x8x6xf32>, %p: tensor<2x5xi32>, %t: tensor<9xi32>) {
+  // expected-error @+1 {{expected 'start' to be [2 batches], of an integer type of 32 or 64 bits, but got 'tensor<9xi32>'}}
+  %s = tenon.kv_source %k, %v pages(%p : tensor<2x5xi32>) start(%t : tensor<9xi32>) : tensor<9x2x8x4xf32>, tensor<9x2x8x6xf32>
   return
 }
 

@@ -28,3 +28,13 @@ func.func @two(%q: tensor<?x4x?x4xf32>, %k: tensor<?x2x?x4xf32>, %v: tensor<?x2x
   } -> tensor<?x4x?x6xf32>
   return %r : tensor<?x4x?x6xf32>
 }
+
+// Pages, a ring, lengths of each head.
+// CHECK-LABEL: func @storage
+// CHECK: tenon.kv_source %arg0, %arg1 pages(%arg2 : tensor<?x8xi32>) start(%arg3 : tensor<?xi64>) lengths %arg4 mask(#tenon.causal) : tensor<9x2x16x4xf32>, tensor<9x2x16x6xf32>, tensor<?x2xi64>
+// CHECK: tenon.kv_source %arg0, %arg1 start(%arg5 : tensor<9xi32>) : tensor<9x2x16x4xf32>, tensor<9x2x16x6xf32>
+func.func @storage(%k: tensor<9x2x16x4xf32>, %v: tensor<9x2x16x6xf32>, %p: tensor<?x8xi32>, %t: tensor<?xi64>, %l: tensor<?x2xi64>, %u: tensor<9xi32>) {
+  %s = tenon.kv_source %k, %v pages(%p : tensor<?x8xi32>) start(%t : tensor<?xi64>) lengths %l mask(#tenon.causal) : tensor<9x2x16x4xf32>, tensor<9x2x16x6xf32>, tensor<?x2xi64>
+  %r = tenon.kv_source %k, %v start(%u : tensor<9xi32>) : tensor<9x2x16x4xf32>, tensor<9x2x16x6xf32>
+  return
+}

@@ -2,6 +2,7 @@
 // RUN: tenon-run --reference --entry causal %s | FileCheck %s --check-prefix=CAUSAL
 // RUN: tenon-run --reference --entry sources %s | FileCheck %s --check-prefix=SOURCES
 // RUN: tenon-run --reference --entry normalizers %s | FileCheck %s --check-prefix=NORMALIZERS
+// RUN: tenon-run --reference --entry storage %s | FileCheck %s --check-prefix=STORAGE
 
 // Two queries, 1 and 2, of head 0 and two of head 1, which shares keys 0 and ln 2 and values 10 and 20 with it. The
 // first query sees the first key; the second one weighs both as 1 to 4 (scores 0 and 2 ln 2). In head 1 the bias of
@@ -72,4 +73,52 @@ func.func @normalizers() -> (tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>, tensor<1x
     tenon.yield %y : f32
   } -> tensor<1x1x2x1xf32>
   return %0, %1, %2 : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+}
+
+// Sums of what is seen, in two batches of pages of two keys: pages 2 and 0 with three keys, and pages 1 and 99,
+// which does not exist: the last one; two of them as a ring from place 3 on; a ring of three keys; one key of head 0 and two
+// of head 1.
+// STORAGE: 0: 2x1x1x1xf32 [13, 19]
+// STORAGE: 1: 2x1x1x1xf32 [7, 10]
+// STORAGE: 2: 2x1x1x1xf32 [1, 5]
+// STORAGE: 3: 1x2x1x1xf32 [1, 7]
+func.func @storage() -> (tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<1x2x1x1xf32>) {
+  %q = arith.constant dense<1.0> : tensor<2x1x1x1xf32>
+  %r = arith.constant dense<1.0> : tensor<1x2x1x1xf32>
+  %k = arith.constant dense<1.0> : tensor<3x1x2x1xf32>
+  %v = arith.constant dense<[[[[1.0], [2.0]]], [[[3.0], [4.0]]], [[[5.0], [7.0]]]]> : tensor<3x1x2x1xf32>
+  %pages = arith.constant dense<[[2, 0], [1, 99]]> : tensor<2x2xi32>
+  %lengths = arith.constant dense<[3, 4]> : tensor<2xi64>
+  %start = arith.constant dense<[3, 3]> : tensor<2xi64>
+  %short = arith.constant dense<[2, 3]> : tensor<2xi64>
+  %e = tensor.empty() : tensor<2x1x1x1xf32>
+  %f = tensor.empty() : tensor<1x2x1x1xf32>
+  %paged = tenon.kv_source %k, %v pages(%pages : tensor<2x2xi32>) lengths %lengths : tensor<3x1x2x1xf32>, tensor<3x1x2x1xf32>, tensor<2xi64>
+  %0 = tenon.attention none %q sources(%paged) outs(%e : tensor<2x1x1x1xf32>) : tensor<2x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x1x1x1xf32>
+  // The places hold 5 7 1 2 and 3 4 5 7.
+  %both = tenon.kv_source %k, %v pages(%pages : tensor<2x2xi32>) start(%start : tensor<2xi64>) lengths %short mask(#tenon.prefix<2>) : tensor<3x1x2x1xf32>, tensor<3x1x2x1xf32>, tensor<2xi64>
+  %1 = tenon.attention none %q sources(%both) outs(%e : tensor<2x1x1x1xf32>) : tensor<2x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x1x1x1xf32>
+  %k2 = arith.constant dense<1.0> : tensor<2x1x3x1xf32>
+  %v2 = arith.constant dense<[[[[1.0], [2.0], [3.0]]], [[[4.0], [5.0], [6.0]]]]> : tensor<2x1x3x1xf32>
+  %turn = arith.constant dense<[0, 4]> : tensor<2xi32>
+  %ring = tenon.kv_source %k2, %v2 start(%turn : tensor<2xi32>) mask(#tenon.prefix<1>) : tensor<2x1x3x1xf32>, tensor<2x1x3x1xf32>
+  %2 = tenon.attention none %q sources(%ring) outs(%e : tensor<2x1x1x1xf32>) : tensor<2x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x1x1x1xf32>
+  %k3 = arith.constant dense<1.0> : tensor<1x2x2x1xf32>
+  %v3 = arith.constant dense<[[[[1.0], [2.0]], [[3.0], [4.0]]]]> : tensor<1x2x2x1xf32>
+  %each = arith.constant dense<[[1, 2]]> : tensor<1x2xi64>
+  %heads = tenon.kv_source %k3, %v3 lengths %each : tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>, tensor<1x2xi64>
+  %3 = tenon.attention none %r sources(%heads) outs(%f : tensor<1x2x1x1xf32>) : tensor<1x2x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x1x1xf32>
+  return %0, %1, %2, %3 : tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<1x2x1x1xf32>
 }

@@ -20,13 +20,30 @@ LogicalResult KVSourceOp::verify() {
              << dim << " of keys and values to agree, but got " << keys[dim] << " and " << values[dim];
   if (getMask() && !isMask(*getMask())) // (C3)
     return emitOpError("expected 'mask' to be a mask, but got ") << *getMask();
-  if (Value lengths = getLengths()) {
-    auto type = cast<RankedTensorType>(lengths.getType());
-    if (type.getRank() != 1 || differ(type.getDimSize(0), keys[0]) ||
-        !(type.getElementType().isInteger(32) || type.getElementType().isInteger(64))) // (C4)
-      return emitOpError("expected 'lengths' to have rank 1, ")
-             << keys[0] << " elements and an integer type of 32 or 64 bits, but got " << type;
+  auto isInteger = [](Value value) {
+    Type type = getElementTypeOrSelf(value.getType());
+    return type.isInteger(32) || type.isInteger(64);
+  };
+  if (Value pages = getPages()) {
+    ArrayRef<int64_t> shape = getShape(pages);
+    bool fits = shape.size() == 2 || (shape.size() == 3 && !differ(shape[1], keys[1]));
+    if (!fits || !isInteger(pages)) // (C5)
+      return emitOpError("expected 'pages' to be [batches, pages] or [batches, ")
+             << keys[1] << " heads, pages], of an integer type of 32 or 64 bits, but got " << pages.getType();
   }
+  int64_t batches = getShape(getBatched())[0];
+  if (Value lengths = getLengths()) {
+    ArrayRef<int64_t> shape = getShape(lengths);
+    bool fits = (shape.size() == 1 || (shape.size() == 2 && !differ(shape[1], keys[1]))) && !differ(shape[0], batches);
+    if (!fits || !isInteger(lengths)) // (C4)
+      return emitOpError("expected 'lengths' to be [")
+             << batches << " batches] or [" << batches << " batches, " << keys[1]
+             << " heads], of an integer type of 32 or 64 bits, but got " << lengths.getType();
+  }
+  if (Value start = getStart())
+    if (getShape(start).size() != 1 || differ(getShape(start)[0], batches) || !isInteger(start)) // (C6)
+      return emitOpError("expected 'start' to be [")
+             << batches << " batches], of an integer type of 32 or 64 bits, but got " << start.getType();
   return success();
 }
 
@@ -42,7 +59,8 @@ static LogicalResult verifySource(AttentionOp op, unsigned number) {
     return op.emitOpError("expected source ") << number << " to be the result of a tenon.kv_source";
   ArrayRef<int64_t> query = getShape(op.getQuery()), result = getShape(op.getInit());
   ArrayRef<int64_t> keys = getShape(source.getKeys()), values = getShape(source.getValues());
-  if (differ(keys[0], query[0]) || differ(keys[3], query[3]) || differ(values[3], result[3])) // (C3)
+  if (differ(getShape(source.getBatched())[0], query[0]) || differ(keys[3], query[3]) ||
+      differ(values[3], result[3])) // (C3)
     return op.emitOpError("expected keys and values of source ")
            << number << " to fit query " << op.getQuery().getType() << " and result " << op.getInit().getType()
            << ", but got " << source.getKeys().getType() << " and " << source.getValues().getType();

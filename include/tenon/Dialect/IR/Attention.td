@@ -87,32 +87,45 @@ def Tenon_KVSourceType : TypeDef<Tenon_Dialect, "KVSource"> {
   let summary = "keys and values of one storage, under one mask";
 }
 
-def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure]> {
+def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
   let summary = "keys and values for an attention, with their mask";
   let description = [{
     Bundles `keys` `[B, H, T, D]` and `values` `[B, H, T, E]` with what is known of who sees what: `mask`, an attribute
     over query and key index (`#tenon.causal`, `#tenon.window`, `#tenon.prefix`, `#tenon.all_of`, `#tenon.any_of`,
-    `#tenon.not`), and `lengths` `[B]`, the number of keys that exist in each batch. A mask with alignment `end` takes
-    the length, where given, for the number of keys.
+    `#tenon.not`), and `lengths` `[B]` or `[B, H]`, the number of keys that exist in each batch, or in each head of it. A
+    mask with alignment `end` takes the length, where given, for the number of keys.
+
+    With `pages` `[B, M]` or `[B, H, M]`, keys and values lie in pools of pages, `[P, H, N, D]` and `[P, H, N, E]`, and
+    there are T = M * N keys: key k of batch b is number `k mod N` of page `pages[b, k / N]`. A number of a page that does
+    not exist is taken for the nearest that does; pages of keys that do not exist are not looked at. With `start` `[B]` the
+    storage is a ring: key k lies where key `(start[b] + k) mod T` would. A start below 0 is taken for 0.
 
     - (C1) keys and values have rank 4.
-    - (C2) their batch, head and key dims agree where they are static.
+    - (C2) their first three dims agree where they are static.
     - (C3) `mask` is one of the mask attributes.
-    - (C4) `lengths` has rank 1, the batch's size, and integer elements.
+    - (C4) `lengths` has the shape of batches or of batches and heads, and integer elements.
+    - (C5) `pages` has rank 2 or 3, heads in the latter case, and integer elements.
+    - (C6) `start` has rank 1, the batch's size, and integer elements.
 
     Example:
     ```mlir
     %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<1x8x128x64xf32>, tensor<1x8x128x64xf32>
+    %t = tenon.kv_source %keys, %values pages(%pages : tensor<2x32xi32>) lengths %l mask(#tenon.causal)
+        : tensor<100x8x16x64xf32>, tensor<100x8x16x64xf32>, tensor<2xi64>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$keys, AnyRankedTensor:$values, Optional<AnyRankedTensor>:$lengths,
-                       OptionalAttr<AnyAttr>:$mask);
+  let arguments = (ins AnyRankedTensor:$keys, AnyRankedTensor:$values, Optional<AnyRankedTensor>:$pages,
+                       Optional<AnyRankedTensor>:$start, Optional<AnyRankedTensor>:$lengths, OptionalAttr<AnyAttr>:$mask);
   let results = (outs Tenon_KVSourceType:$source);
   let assemblyFormat = [{
-    $keys `,` $values (`lengths` $lengths^)? (`mask` `(` $mask^ `)`)? attr-dict
-    `:` type($keys) `,` type($values) (`,` type($lengths)^)?
+    $keys `,` $values (`pages` `(` $pages^ `:` type($pages) `)`)? (`start` `(` $start^ `:` type($start) `)`)?
+    (`lengths` $lengths^)? (`mask` `(` $mask^ `)`)? attr-dict `:` type($keys) `,` type($values) (`,` type($lengths)^)?
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The operand whose first dim is the batch.
+    ::mlir::Value getBatched() { return getPages() ? getPages() : getKeys(); }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
