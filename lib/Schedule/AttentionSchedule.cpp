@@ -1,7 +1,7 @@
 //===- AttentionSchedule.cpp - default schedules of attentions ---------------------------===//
 //
-// A unit works on one head and some rows of queries, as many as keep a tile of scores in the second cache level; see
-// docs/rationale/attention.md for the sizes.
+// A unit works on some rows of queries of the heads that share keys, as many as keep a tile of scores in the second
+// cache level; see docs/rationale/attention.md for the sizes.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Tenon.h"
@@ -9,19 +9,38 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace tenon;
 
+/// How many neighbouring heads read the same head of every source; 1 where that is not known.
+static int64_t countSharingHeads(AttentionOp op) {
+  int64_t heads = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1), sharing = 0;
+  for (unsigned number = 0; number < op.getSources().size(); ++number) {
+    int64_t groups = cast<RankedTensorType>(op.getSource(number).getKeys().getType()).getDimSize(1);
+    if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(groups) || groups == 0)
+      return 1;
+    sharing = std::gcd(sharing, heads / groups);
+  }
+  return std::max<int64_t>(1, sharing);
+}
+
 ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
-  constexpr int64_t kRows = 64, kKeys = 256;
-  int64_t queries = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(2);
+  constexpr int64_t kRows = 64, kKeys = 256, kHeads = 8;
+  auto query = cast<RankedTensorType>(op.getQuery().getType());
+  int64_t queries = query.getDimSize(2), heads = countSharingHeads(op);
+  // Heads that read the same keys share a unit: keys come from memory once, and are packed once.
+  while (heads > kHeads)
+    heads = heads % 2 == 0 ? heads / 2 : 1;
   int64_t width = target.getVectorElements(op.getScoreType());
-  int64_t rows = ShapedType::isDynamic(queries) ? kRows : std::clamp<int64_t>(queries, 1, kRows);
+  int64_t most = std::max<int64_t>(1, kRows / heads);
+  int64_t rows = ShapedType::isDynamic(queries) ? most : std::clamp<int64_t>(queries, 1, most);
   // Six rows of accumulators; one row leaves registers for more vectors.
-  int64_t rowTile = std::min<int64_t>(rows, 6);
+  int64_t rowTile = std::min<int64_t>(rows, 6), headTile = rows == 1 ? std::min<int64_t>(heads, 6) : 1;
   int64_t vectors = target.getVectorRegisters() > 16 ? 4 : 2;
-  return ScheduleAttr::get(op.getContext(), /*version=*/1, "attention", {1, 1, rows, 0}, {0, 0, 0, kKeys}, {},
-                           {1, 1, rowTile, vectors * width}, {}, {}, {}, /*vectorDim=*/3, width);
+  return ScheduleAttr::get(op.getContext(), /*version=*/1, "attention", {1, heads, rows, 0}, {0, 0, 0, kKeys}, {},
+                           {1, headTile, rowTile, vectors * width}, {}, {}, {}, /*vectorDim=*/3, width);
 }
 
 LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, ScheduleAttr schedule) {
@@ -29,12 +48,18 @@ LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, ScheduleAttr s
     if (tiles.size() != 4)
       return kernel.emitError("expected tile lists of an attention's schedule to have 4 entries, but got ")
              << tiles.size();
+  AttentionOp op = *kernel.getBody().getOps<AttentionOp>().begin();
+  int64_t heads = schedule.getParallel()[1];
+  if (heads < 1 || countSharingHeads(op) % heads != 0)
+    return kernel.emitError("expected the heads of a unit of an attention to divide the ")
+           << countSharingHeads(op) << " that share keys, but got " << heads;
   if (schedule.getParallel()[2] < 1 || schedule.getCache()[3] < 1)
     return kernel.emitError(
                "expected an attention's schedule to have rows of queries in 'parallel' and keys in 'cache', "
                "but got ")
            << schedule.getParallel()[2] << " and " << schedule.getCache()[3];
-  if (schedule.getRegister_()[2] < 1 || schedule.getRegister_()[3] < schedule.getVectorWidth())
+  if (schedule.getRegister_()[1] < 1 || schedule.getRegister_()[2] < 1 ||
+      schedule.getRegister_()[3] < schedule.getVectorWidth())
     return kernel.emitError("expected an attention's register tile to have a row and a vector, but got ")
            << schedule.getRegister_()[2] << " and " << schedule.getRegister_()[3];
   return success();

@@ -2,8 +2,8 @@
 """Generated attentions: compiled code against NumPy in float64, for AVX2 and AVX-512 code.
 
 Draws `--count` attentions from a seed: score (scale, bias, soft cap, ALiBi, relative position) x mask (causal, window,
-prefix, all_of, any_of, not; lengths) x normalizer x heads (MHA, GQA, MQA) x sources (one or two) x dtype x shape (odd, empty,
-one query, dynamic). `--list` prints the cases.
+prefix, all_of, any_of, not; lengths of batches, of heads) x normalizer x heads (MHA, GQA, MQA) x sources (one or two) x storage
+(contiguous, pages, pages per head, ring, ring of pages) x dtype x shape (odd, empty, one query, dynamic). `--list` prints the cases.
 """
 import argparse
 import os
@@ -60,6 +60,56 @@ class Mask:
             self.sees = sees
 
 
+class Storage:
+    """Where the keys and values of a source lie: in order, in pages of a pool, in a ring."""
+
+    def __init__(self, r, keys):
+        self.kind = r.choice(("in order",) * 6 + ("pages", "pages", "pages of heads", "ring", "ring of pages"))
+        self.lengths = r.choice(("", "", "", "batches", "heads"))
+        self.page, self.pool, self.index = r.choice((1, 2, 4, 5, 16, 32)), r.choice((1, 3, 20)), r.choice(("i32", "i64"))
+        if self.paged():
+            self.pages = -(-keys // self.page)
+        self.keys = self.pages * self.page if self.paged() else keys
+
+    def paged(self):
+        return "pages" in self.kind
+
+    def title(self):
+        return (f"{self.keys}{' of each ' + self.lengths if self.lengths else ''} {self.kind}"
+                f"{f' of {self.page} from {self.pool}' if self.paged() else ''}")
+
+    def shape(self, b, g, depth):
+        return (self.pool, g, self.page, depth) if self.paged() else (b, g, self.keys, depth)
+
+    def operands(self, b, g):
+        """Keyword, shape and element type of each operand beside keys and values; their draws are in `draw`."""
+        if self.paged():
+            yield "pages", (b, g, self.pages) if "heads" in self.kind else (b, self.pages), self.index
+        if "ring" in self.kind:
+            yield "start", (b,), self.index
+        if self.lengths:
+            yield "lengths", (b, g) if self.lengths == "heads" else (b,), "i64"
+
+    def draw(self, r, keyword, shape):
+        high = {"pages": self.pool + 2, "start": self.keys + 3, "lengths": self.keys + 2}[keyword]
+        return r.integers(-1, high, shape)
+
+    def read(self, values, b, g):
+        """Keys and values in order, [b, g, keys, depth], and how many there are, [b, g], from an iterator over arguments."""
+        stored = [next(values), next(values)]
+        at = {keyword: next(values).astype(int) for keyword, _, _ in self.operands(b, g)}
+        place = np.broadcast_to(np.arange(self.keys), (b, g, self.keys))
+        if "start" in at and self.keys:
+            place = (place + np.maximum(at["start"], 0)[:, None, None]) % self.keys
+        page, batch, head = np.arange(b)[:, None, None], np.arange(b)[:, None, None], np.arange(g)[None, :, None]
+        if self.paged():
+            table = at["pages"] if at["pages"].ndim == 3 else np.broadcast_to(at["pages"][:, None], (b, g, self.pages))
+            page, place = np.clip(table[batch, head, place // self.page], 0, self.pool - 1), place % self.page
+        count = at.get("lengths", np.full((b, g), self.keys))
+        count = np.broadcast_to(count if count.ndim == 2 else count[:, None], (b, g))
+        return *(x[page, head, place] for x in stored), np.clip(count, 0, self.keys)
+
+
 class Case:
     def __init__(self, seed):
         r = self.random = random.Random(seed)
@@ -75,13 +125,14 @@ class Case:
         self.sources = []
         for _ in range(r.choice((1, 1, 1, 2))):
             t = r.choice(SIZES + [0, 300]) if r.random() < 0.2 else r.choice(SIZES)
-            self.sources.append((t, Mask(r) if r.random() < 0.7 else None, r.random() < 0.25))
+            storage = Storage(r, t)
+            self.sources.append((storage.keys, Mask(r) if r.random() < 0.7 else None, storage))
         # A bias over keys fits one source.
         if len({t for t, _, _ in self.sources}) > 1 and self.score in ("bias", "relative"):
             self.score = "scale"
 
     def title(self):
-        masks = " + ".join(f"{t}{'!' if lengths else ''} {mask.text if mask else 'dense'}" for t, mask, lengths in self.sources)
+        masks = " + ".join(f"{storage.title()} {mask.text if mask else 'dense'}" for _, mask, storage in self.sources)
         return (f"{self.dtype} {'dynamic ' if self.dynamic else ''}b{self.b} h{self.h}/{self.g} s{self.s} d{self.d} e{self.e} "
                 f"{self.score} {self.normalizer} over {masks}")
 
@@ -93,14 +144,15 @@ class Case:
         element, sums = self.dtype, "f64" if self.dtype == "f64" else "f32"
         q, o = self.type((self.b, self.h, self.s, self.d), element, (0, 2)), self.type((self.b, self.h, self.s, self.e), element, (0, 2))
         arguments, lines, names = [f"%q: {q}"], [], []
-        for i, (t, mask, lengths) in enumerate(self.sources):
-            k, v = self.type((self.b, self.g, t, self.d), element, (0, 2)), self.type((self.b, self.g, t, self.e), element, (0, 2))
+        for i, (t, mask, storage) in enumerate(self.sources):
+            k, v = (self.type(storage.shape(self.b, self.g, depth), element, (0, 2)) for depth in (self.d, self.e))
             arguments += [f"%k{i}: {k}", f"%v{i}: {v}"]
             text, types = "", ""
-            if lengths:
-                l = self.type((self.b,), "i64", (0,))
-                arguments.append(f"%l{i}: {l}")
-                text, types = f" lengths %l{i}", f", {l}"
+            for keyword, shape, index in storage.operands(self.b, self.g):
+                kind, name = self.type(shape, index, (0, len(shape) - 1) if keyword == "pages" else (0,)), f"%{keyword}{i}"
+                arguments.append(f"{name}: {kind}")
+                text += f" lengths {name}" if keyword == "lengths" else f" {keyword}({name} : {kind})"
+                types = f", {kind}" if keyword == "lengths" else ""
             text += f" mask({mask.text})" if mask else ""
             lines.append(f"  %s{i} = tenon.kv_source %k{i}, %v{i}{text} : {k}, {v}{types}")
             names.append(f"%s{i}")
@@ -133,28 +185,23 @@ class Case:
         r, kind = np.random.default_rng(self.random.randrange(1 << 30)), numpy_type(self.dtype)
         draw = lambda *shape: r.normal(size=shape).astype(kind)
         values = [draw(self.b, self.h, self.s, self.d)]
-        for t, _, lengths in self.sources:
-            values += [draw(self.b, self.g, t, self.d), draw(self.b, self.g, t, self.e)]
-            if lengths:
-                values.append(r.integers(0, t + 2, self.b))
+        for t, _, storage in self.sources:
+            values += [draw(*storage.shape(self.b, self.g, depth)) for depth in (self.d, self.e)]
+            for keyword, shape, index in storage.operands(self.b, self.g):
+                values.append(storage.draw(r, keyword, shape).astype({"i32": np.int32, "i64": np.int64}[index]))
         t, sums = self.sources[0][0], np.float64 if self.dtype == "f64" else np.float32
         shape = {"bias": (self.b, 1, self.s, t), "relative": (self.h, t), "headwise": (self.h,)}.get(self.score)
         return values + ([r.normal(size=shape).astype(sums)] if shape else [])
 
     def expected(self, arguments):
         values = [np.asarray(a, np.float64) for a in arguments]
-        q, rest = values[0], values[1:]
-        scores, seen, vs, at = [], [], [], 0
-        for t, mask, lengths in self.sources:
-            k, v = (np.repeat(x, self.h // self.g, axis=1) for x in rest[at:at + 2])
-            at += 2
-            count = np.full(self.b, t)
-            if lengths:
-                count = np.clip(rest[at], 0, t).astype(int)
-                at += 1
+        rest = iter(values)
+        q, scores, seen, vs = next(rest), [], [], []
+        for t, mask, storage in self.sources:
+            k, v, count = (np.repeat(x, self.h // self.g, axis=1) for x in storage.read(rest, self.b, self.g))
             a = np.einsum("bhsd,bhtd->bhst", q, k)
             i, j = np.arange(self.s)[:, None], np.arange(t)[None, :]
-            x = rest[-1] if self.score in ("bias", "relative", "headwise") else None
+            x = values[-1] if self.score in ("bias", "relative", "headwise") else None
             if self.score == "scale":
                 a = a * 0.25
             elif self.score == "bias":
@@ -167,11 +214,11 @@ class Case:
                 a = np.tanh(a * 0.25) / 0.25
             elif self.score == "alibi":
                 a = a + (i - j) * 0.25
-            pairs = np.zeros((self.b, 1, self.s, t), bool)
-            for b in range(self.b):
-                pairs[b, 0] = (j < count[b]) & (mask.sees(i, j, self.s, count[b]) if mask else True)
+            pairs = np.zeros((self.b, self.h, self.s, t), bool)
+            for b, h in np.ndindex(self.b, self.h):
+                pairs[b, h] = (j < count[b, h]) & (mask.sees(i, j, self.s, count[b, h]) if mask else True)
             scores.append(a)
-            seen.append(np.broadcast_to(pairs, a.shape))
+            seen.append(pairs)
             vs.append(v)
         a, m, v = np.concatenate(scores, 3), np.concatenate(seen, 3), np.concatenate(vs, 2)
         if self.normalizer == "softmax":

@@ -276,6 +276,19 @@ func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tenso
 
 // -----
 
+// expected-error @+1 {{expected the heads of a unit of an attention to divide the 2 that share keys, but got 4}}
+func.func private @k(%q: tensor<1x4x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x4x8x4xf32>) -> tensor<1x4x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 4, 8, 0], cache = [0, 0, 0, 8], register = [1, 1, 4, 16], vector_width = 16>} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x8x4xf32>) : tensor<1x4x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x8x4xf32>
+  return %r : tensor<1x4x8x4xf32>
+}
+
+// -----
+
 // expected-error @+1 {{expected an attention's schedule to have rows of queries in 'parallel' and keys in 'cache', but got 8 and 0}}
 func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
     attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 8, 0], cache = [0, 0, 0, 0], register = [1, 1, 4, 16], vector_width = 16>} {

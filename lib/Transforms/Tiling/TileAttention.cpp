@@ -20,9 +20,9 @@ using namespace tenon;
 void AttentionTiler::run() {
   rewriter.setInsertionPoint(op);
   queries = size(op.getQuery(), 2);
-  int64_t rowTile = schedule.getParallel()[2];
+  int64_t heads = schedule.getParallel()[1], rowTile = schedule.getParallel()[2];
   SmallVector<OpFoldResult> lower(3, index(0)), upper{size(op.getQuery(), 0), size(op.getQuery(), 1), queries};
-  SmallVector<OpFoldResult> steps{index(1), index(1), index(rowTile)};
+  SmallVector<OpFoldResult> steps{index(1), index(heads), index(rowTile)};
   auto forall = scf::ForallOp::create(rewriter, loc, lower, upper, steps, ValueRange{op.getInit()}, std::nullopt);
   rewriter.setInsertionPointToStart(forall.getBody());
   batch = forall.getInductionVar(0);
@@ -30,21 +30,25 @@ void AttentionTiler::run() {
   firstRow = forall.getInductionVar(2);
   rows = tileSize(queries, rowTile, firstRow);
   lastRow = sub(add(firstRow, value(rows)), constant(1));
-  query = slice(op.getQuery(), {batch, head, firstRow, index(0)}, {index(1), index(1), rows, size(op.getQuery(), 3)},
-                /*dropped=*/2);
+  rowSizes = heads > 1 ? SmallVector<OpFoldResult>{index(heads), rows} : SmallVector<OpFoldResult>{rows};
+  unsigned dropped = 3 - rowSizes.size();
   width = size(op.getInit(), 3);
+  SmallVector<OpFoldResult> offsets{batch, head, firstRow, index(0)}, sizes{index(1), index(heads), rows, width};
+  query = slice(op.getQuery(), offsets, {index(1), index(heads), rows, size(op.getQuery(), 3)}, dropped);
+  if (!getConstantIntValue(rows))
+    isFew = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::sle, value(rows),
+                                  constant(std::max<int64_t>(1, kFewRows / heads)));
 
   AttentionState state;
   if (softmax) {
-    state.highest = fill(empty({rows}, type), -std::numeric_limits<double>::infinity());
-    state.sum = fill(empty({rows}, type), 0);
+    state.highest = fill(empty(rowSizes, type), -std::numeric_limits<double>::infinity());
+    state.sum = fill(empty(rowSizes, type), 0);
   }
-  state.result = fill(empty({rows, width}, type), 0);
+  state.result = fill(empty(append(rowSizes, width), type), 0);
   for (unsigned number = 0; number < op.getSources().size(); ++number)
     state = visit(op.getSource(number), state);
 
-  SmallVector<OpFoldResult> offsets{batch, head, firstRow, index(0)}, sizes{index(1), index(1), rows, width};
-  Value place = slice(forall.getRegionIterArgs()[0], offsets, sizes, 2);
+  Value place = slice(forall.getRegionIterArgs()[0], offsets, sizes, dropped);
   Value finished = finish(state, place);
   rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
   SmallVector<OpFoldResult> ones(4, index(1));
@@ -82,40 +86,28 @@ Value AttentionTiler::generic(ArrayRef<Value> inputs, Value out, bool reduces, B
 }
 
 AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
-  Value keys = source.getKeys();
-  OpFoldResult count = size(keys, 2);
-  if (Value lengths = source.getLengths()) {
-    Value length = tensor::ExtractOp::create(rewriter, loc, lengths, ValueRange{batch});
-    length = arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(), length);
-    length = rewriter.createOrFold<arith::MaxSIOp>(loc, length, constant(0));
-    count = rewriter.createOrFold<arith::MinSIOp>(loc, length, value(count));
-  }
-  KeyRange<Value> range{constant(0), value(count)}, full = range;
+  KeyTile tile = openSource(source);
+  KeyRange<Value> range{constant(0), tile.count};
+  tile.full = range;
   if (source.getMask()) {
-    range = buildKeyRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), value(count));
-    full = buildFullRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), value(count));
+    range = buildKeyRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
+    tile.full = buildFullRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
   }
-  // Head h of H reads head h / (H / G) of the source.
-  Value shared = arith::DivUIOp::create(rewriter, loc, value(size(op.getQuery(), 1)), value(size(keys, 1)));
-  Value group = arith::DivUIOp::create(rewriter, loc, head, shared);
-  int64_t tile = schedule.getCache()[3];
-  auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(tile), state.list(),
+  int64_t keys = schedule.getCache()[3];
+  auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(keys), state.list(),
                                  [](OpBuilder &, Location, Value, ValueRange) {});
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointToStart(loop.getBody());
-  Value first = loop.getInductionVar();
-  OpFoldResult columns = tileSize(getAsOpFoldResult(range.high), tile, first, isConstantIntValue(range.low, 0));
-  auto take = [&](Value tensor) {
-    return slice(tensor, {batch, group, first, index(0)}, {index(1), index(1), columns, size(tensor, 3)}, 2);
-  };
-  Value weights = makeScores(take(keys), first, columns);
+  tile.first = loop.getInductionVar();
+  tile.columns = tileSize(getAsOpFoldResult(range.high), keys, tile.first, isConstantIntValue(range.low, 0));
+  Value weights = makeScores(tile);
   if (!softmax)
     weights = normalize(weights);
   if (source.getMask())
-    weights = applyMask(source, weights, first, columns, full, value(count));
-  AttentionState next = accumulate(weights, take(source.getValues()), AttentionState::from(loop.getRegionIterArgs()));
+    weights = applyMask(tile, weights);
+  AttentionState next = accumulate(tile, weights, state.with(loop.getRegionIterArgs()));
   scf::YieldOp::create(rewriter, loc, next.list());
-  return AttentionState::from(loop.getResults());
+  return state.with(loop.getResults());
 }
 
 namespace {

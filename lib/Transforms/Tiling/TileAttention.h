@@ -1,7 +1,8 @@
 //===- TileAttention.h - what the parts of an attention's tiling share --------------------===//
 //
-// TileAttention.cpp makes the units and the loop over keys, TileAttentionScores.cpp the scores of a tile,
-// TileAttentionMask.cpp hides some of them, TileAttentionNormalize.cpp makes weights of them and sums of values.
+// TileAttention.cpp makes the units and the loop over keys, TileAttentionStorage.cpp finds keys and values in their
+// storage, TileAttentionScores.cpp makes the scores of a tile, TileAttentionMask.cpp hides some of them,
+// TileAttentionNormalize.cpp makes weights of them and sums of values.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -15,7 +16,7 @@
 
 namespace tenon {
 
-/// What a row of queries carries from tile to tile of the keys, each a tensor over the rows.
+/// What rows of queries carry from tile to tile of the keys, each a tensor over the rows.
 struct AttentionState {
   mlir::Value highest, sum; ///< of softmax alone
   mlir::Value result;       ///< rows x E
@@ -27,14 +28,39 @@ struct AttentionState {
         values.push_back(value);
     return values;
   }
-  static AttentionState from(mlir::ValueRange values) {
-    if (values.size() == 1)
-      return {mlir::Value(), mlir::Value(), values[0]};
-    return {values[0], values[1], values[2]};
+  /// The same entries with other values.
+  AttentionState with(mlir::ValueRange values) const {
+    AttentionState state = *this;
+    unsigned next = 0;
+    for (mlir::Value *value : {&state.highest, &state.sum, &state.result})
+      if (*value)
+        *value = values[next++];
+    return state;
   }
 };
 
+/// Some keys of one source, `first` to before `first + columns`.
+struct KeyTile {
+  KVSourceOp source;
+  mlir::Value group;                            ///< the source's head
+  mlir::Value count;                            ///< how many keys exist
+  KeyRange<mlir::Value> full{nullptr, nullptr}; ///< what every row sees
+  mlir::Value start;                            ///< of a ring, below its capacity; null where there is none
+  mlir::Value first;
+  mlir::OpFoldResult columns;
+};
+
+/// A part of a tile whose keys are neighbours in the storage.
+struct KeySegment {
+  mlir::Value page, place; ///< the outermost index, and the first key's index within it
+  mlir::Value offset;      ///< from the tile's first key
+  mlir::OpFoldResult length;
+};
+
 class AttentionTiler {
+  /// Up to so many rows, keys are read in place and summed along their depth; more pay for packing them.
+  static constexpr int64_t kFewRows = 4;
+
 public:
   AttentionTiler(mlir::IRRewriter &rewriter, AttentionOp op, ScheduleAttr schedule)
       : rewriter(rewriter), op(op), schedule(schedule), loc(op.getLoc()), type(op.getScoreType()),
@@ -97,6 +123,22 @@ private:
     return mlir::tensor::ExtractSliceOp::create(rewriter, loc, result, tensor, offsets, sizes, ones);
   }
 
+  mlir::Value insert(mlir::Value part, mlir::Value into, llvm::ArrayRef<mlir::OpFoldResult> offsets,
+                     llvm::ArrayRef<mlir::OpFoldResult> sizes) {
+    llvm::SmallVector<mlir::OpFoldResult> ones(offsets.size(), index(1));
+    return mlir::tensor::InsertSliceOp::create(rewriter, loc, part, into, offsets, sizes, ones);
+  }
+  /// `outer` and then one size more: of tensors over rows.
+  llvm::SmallVector<mlir::OpFoldResult> append(llvm::ArrayRef<mlir::OpFoldResult> outer, mlir::OpFoldResult last) {
+    llvm::SmallVector<mlir::OpFoldResult> sizes(outer);
+    sizes.push_back(last);
+    return sizes;
+  }
+  bool hasHeads() const { return rowSizes.size() > 1; }
+  /// The indices of a row in a body over rows: its head and its query.
+  mlir::Value headIndex() { return hasHeads() ? add(mlir::linalg::IndexOp::create(rewriter, loc, 0), head) : head; }
+  mlir::Value queryIndex() { return add(mlir::linalg::IndexOp::create(rewriter, loc, rowSizes.size() - 1), firstRow); }
+
   using Body = llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value> inputs, mlir::Value out)>;
 
   /// An op over (row, column), or over rows alone where `out` has rank 1 and nothing is reduced.
@@ -108,25 +150,43 @@ private:
 
   /// The loop over the keys of one source.
   AttentionState visit(KVSourceOp source, AttentionState state);
-  /// A product of tiles: rows of `left` with columns of `right`, both along `steps`.
-  mlir::Value contract(mlir::Value left, mlir::Value right, llvm::ArrayRef<unsigned> rightDims,
-                       mlir::OpFoldResult columns, llvm::ArrayRef<mlir::Value> extras,
-                       llvm::ArrayRef<mlir::AffineMap> extraMaps, mlir::Block *region);
+
+  /// Whether keys are neighbours as their numbers are.
+  static bool isContiguous(KVSourceOp source) { return !source.getPages() && !source.getStart(); }
+  /// Sets what a tile says of its source: group, count, start.
+  KeyTile openSource(KVSourceOp source);
+  mlir::Value take(mlir::Value tensor, mlir::Value group, const KeySegment &segment);
+  /// The tile's rows of `tensor`, the source's keys or values, where they are, or copied together.
+  mlir::Value gather(mlir::Value tensor, const KeyTile &tile);
+  /// Runs `body` on segment after segment of the tile.
+  mlir::Value forSegments(const KeyTile &tile, mlir::Value carried,
+                          llvm::function_ref<mlir::Value(const KeySegment &segment, mlir::Value carried)> body);
+
+  /// Runs `body` for what pays with few rows, or with many; where their number is not known both are made. The result
+  /// has type `type`.
+  mlir::Value byRows(mlir::Type type, llvm::function_ref<mlir::Value(bool few)> body);
+  /// `out` = rows of `left` times `right`: [columns, steps], or where `turned` [steps, columns].
+  mlir::Value contract(mlir::Value left, mlir::Value right, bool turned, bool few, mlir::Value out,
+                       llvm::ArrayRef<mlir::Value> extras, llvm::ArrayRef<mlir::AffineMap> extraMaps,
+                       mlir::Block *region);
   /// The score's region on scalars. Without `indices` it reads none.
   mlir::Value cloneScore(mlir::Value sum, llvm::ArrayRef<mlir::Value> indices, llvm::ArrayRef<mlir::Value> extras);
-  /// The scores of this tile of keys; `first` is its first key.
-  mlir::Value makeScores(mlir::Value keys, mlir::Value first, mlir::OpFoldResult columns);
+  /// The scores of a tile.
+  mlir::Value makeScores(const KeyTile &tile);
+  /// The scores of keys that lie together, in `out`; `first` is the first of them.
+  mlir::Value makeScores(mlir::Value keys, mlir::Value first, mlir::OpFoldResult columns, bool few, mlir::Value out);
   /// Normalizers that take each score by itself.
   mlir::Value normalize(mlir::Value scores);
   /// Hides what the mask hides, unless every row sees the whole tile.
-  mlir::Value applyMask(KVSourceOp source, mlir::Value weights, mlir::Value first, mlir::OpFoldResult columns,
-                        KeyRange<mlir::Value> full, mlir::Value count);
+  mlir::Value applyMask(const KeyTile &tile, mlir::Value weights);
   mlir::Value isLowest(mlir::Value score) {
     mlir::Value lowest = number(-std::numeric_limits<double>::infinity());
     return mlir::arith::CmpFOp::create(rewriter, loc, mlir::arith::CmpFPredicate::OEQ, score, lowest);
   }
   /// The state after a tile of weights (of scores, for softmax) and its values.
-  AttentionState accumulate(mlir::Value weights, mlir::Value values, AttentionState state);
+  AttentionState accumulate(const KeyTile &tile, mlir::Value weights, AttentionState state);
+  /// `sums`, each row times its scale where there is one, and the product of weights and values.
+  mlir::Value addProduct(const KeyTile &tile, mlir::Value weights, mlir::Value scale, mlir::Value sums);
   /// What the rows have gathered, divided by their sums, in the result's element type.
   mlir::Value finish(AttentionState state, mlir::Value place);
 
@@ -136,8 +196,11 @@ private:
   mlir::Location loc;
   mlir::Type type; ///< of scores and sums
   bool softmax;
-  mlir::OpFoldResult queries, rows, width; ///< of the query; of this tile; of the result
+  mlir::OpFoldResult queries, rows, width; ///< of the query; of this unit; of the result
+  /// The unit's heads, where it has several, and its rows of queries: the outer dims of all tensors over rows.
+  llvm::SmallVector<mlir::OpFoldResult> rowSizes;
   mlir::Value batch, head, firstRow, lastRow, query;
+  mlir::Value isFew; ///< whether there are few rows, where that is not known
 };
 
 } // namespace tenon

@@ -16,21 +16,22 @@ Value AttentionTiler::normalize(Value scores) {
   });
 }
 
-AttentionState AttentionTiler::accumulate(Value weights, Value values, AttentionState state) {
+AttentionState AttentionTiler::accumulate(const KeyTile &tile, Value weights, AttentionState state) {
   AttentionState next;
   Value scale;
   if (softmax) {
     // In memory of its own: what was the highest is read once more.
-    Value highest = copy(state.highest, empty({rows}, type));
+    Value highest = copy(state.highest, empty(rowSizes, type));
     highest = generic({weights}, highest, true, [&](ArrayRef<Value> inputs, Value before) -> Value {
       return arith::MaximumFOp::create(rewriter, loc, inputs[0], before);
     });
     // What was summed under the old highest score; rows that have seen nothing keep their zeros.
-    scale = generic({state.highest, highest}, empty({rows}, type), false, [&](ArrayRef<Value> inputs, Value) -> Value {
-      Value power =
-          math::ExpOp::create(rewriter, loc, arith::SubFOp::create(rewriter, loc, inputs[0], inputs[1]).getResult());
-      return arith::SelectOp::create(rewriter, loc, isLowest(inputs[1]), number(1), power);
-    });
+    scale =
+        generic({state.highest, highest}, empty(rowSizes, type), false, [&](ArrayRef<Value> inputs, Value) -> Value {
+          Value power = math::ExpOp::create(rewriter, loc,
+                                            arith::SubFOp::create(rewriter, loc, inputs[0], inputs[1]).getResult());
+          return arith::SelectOp::create(rewriter, loc, isLowest(inputs[1]), number(1), power);
+        });
     next.highest = copy(highest, state.highest);
     weights = generic({highest}, weights, false, [&](ArrayRef<Value> inputs, Value score) -> Value {
       Value power =
@@ -44,15 +45,39 @@ AttentionState AttentionTiler::accumulate(Value weights, Value values, Attention
       return arith::AddFOp::create(rewriter, loc, inputs[0], sum);
     });
   }
-  Value product = contract(weights, values, {2, 1}, width, {}, {}, nullptr);
-  SmallVector<Value> inputs{product};
-  if (softmax)
-    inputs.push_back(scale);
-  next.result = generic(inputs, state.result, false, [&](ArrayRef<Value> inputs, Value sum) -> Value {
-    Value before = softmax ? arith::MulFOp::create(rewriter, loc, sum, inputs[1]).getResult() : sum;
-    return arith::AddFOp::create(rewriter, loc, inputs[0], before);
-  });
+  next.result = addProduct(tile, weights, scale, state.result);
   return next;
+}
+
+Value AttentionTiler::addProduct(const KeyTile &tile, Value weights, Value scale, Value sums) {
+  KVSourceOp source = tile.source;
+  auto multiply = [&](Value left, Value right, Value scale, Value sums) {
+    SmallVector<Value> inputs{
+        contract(left, right, /*turned=*/true, /*few=*/false, empty(append(rowSizes, width), type), {}, {}, nullptr)};
+    if (scale)
+      inputs.push_back(scale);
+    return generic(inputs, sums, false, [&](ArrayRef<Value> inputs, Value sum) -> Value {
+      Value before = scale ? arith::MulFOp::create(rewriter, loc, sum, inputs[1]).getResult() : sum;
+      return arith::AddFOp::create(rewriter, loc, inputs[0], before);
+    });
+  };
+  if (isContiguous(source))
+    return multiply(weights, gather(source.getValues(), tile), scale, sums);
+  return byRows(sums.getType(), [&](bool few) {
+    if (!few)
+      return multiply(weights, gather(source.getValues(), tile), scale, sums);
+    Value scaled = sums;
+    if (scale)
+      scaled = generic({scale}, sums, false, [&](ArrayRef<Value> inputs, Value sum) -> Value {
+        return arith::MulFOp::create(rewriter, loc, sum, inputs[0]);
+      });
+    return forSegments(tile, scaled, [&](const KeySegment &segment, Value carried) {
+      SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0));
+      offsets.push_back(segment.offset);
+      return multiply(slice(weights, offsets, append(rowSizes, segment.length), 0),
+                      take(source.getValues(), tile.group, segment), Value(), carried);
+    });
+  });
 }
 
 Value AttentionTiler::finish(AttentionState state, Value place) {

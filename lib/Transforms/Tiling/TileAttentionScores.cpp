@@ -4,27 +4,54 @@
 using namespace mlir;
 using namespace tenon;
 
-Value AttentionTiler::contract(Value left, Value right, ArrayRef<unsigned> rightDims, OpFoldResult columns,
-                               ArrayRef<Value> extras, ArrayRef<AffineMap> extraMaps, Block *region) {
+Value AttentionTiler::byRows(Type type, function_ref<Value(bool few)> body) {
+  if (!isFew) {
+    int64_t count = 1;
+    for (OpFoldResult entry : rowSizes)
+      count *= *getConstantIntValue(entry);
+    return body(count <= kFewRows);
+  }
+  auto branch = scf::IfOp::create(rewriter, loc, TypeRange{type}, isFew, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(rewriter);
+  for (bool few : {true, false}) {
+    rewriter.setInsertionPointToStart(few ? branch.thenBlock() : branch.elseBlock());
+    scf::YieldOp::create(rewriter, loc, body(few));
+  }
+  return branch.getResult(0);
+}
+
+Value AttentionTiler::contract(Value left, Value right, bool turned, bool few, Value out, ArrayRef<Value> extras,
+                               ArrayRef<AffineMap> extraMaps, Block *region) {
+  // Dims: rows, a column, a step.
   MLIRContext *context = rewriter.getContext();
-  SmallVector<AffineMap> maps{AffineMap::getMultiDimMapWithTargets(3, {0, 2}, context),
-                              AffineMap::getMultiDimMapWithTargets(3, rightDims, context)};
+  unsigned column = rowSizes.size(), step = column + 1;
+  auto getMap = [&](ArrayRef<unsigned> dims) { return AffineMap::getMultiDimMapWithTargets(step + 1, dims, context); };
+  SmallVector<unsigned> leftDims = llvm::to_vector(llvm::seq<unsigned>(0, column)), outDims = leftDims;
+  leftDims.push_back(step);
+  outDims.push_back(column);
+  SmallVector<AffineMap> maps{getMap(leftDims), turned ? getMap({step, column}) : getMap({column, step})};
   llvm::append_range(maps, extraMaps);
-  maps.push_back(AffineMap::getMultiDimMapWithTargets(3, {0, 1}, context));
-  SmallVector<Attribute> iterators{rewriter.getStringAttr("parallel"), rewriter.getStringAttr("parallel"),
-                                   rewriter.getStringAttr("reduction")};
-  Value out = empty({rows, columns}, type);
+  maps.push_back(getMap(outDims));
+  SmallVector<Attribute> iterators(column + 1, rewriter.getStringAttr("parallel"));
+  iterators.push_back(rewriter.getStringAttr("reduction"));
   auto made = TileContractOp::create(rewriter, loc, out.getType(), left, right, extras, out,
                                      rewriter.getAffineMapArrayAttr(maps), rewriter.getArrayAttr(iterators));
-  // One row: sums along the reduction where that is what lies contiguous.
-  int64_t rowTile = schedule.getRegister_()[2], lanes = schedule.getRegister_()[3];
-  bool dot = rowTile == 1 && rightDims[1] == 2;
-  int64_t vectors = std::max<int64_t>(1, lanes / schedule.getVectorWidth());
-  made.setRegister_(dot ? SmallVector<int64_t>{1, vectors, schedule.getVectorWidth()}
-                        : SmallVector<int64_t>{rowTile, lanes, 1});
-  made.setVectorDim(dot ? 2 : 1);
-  made.setVectorWidth(schedule.getVectorWidth());
-  if (!dot && rightDims[1] == 2)
+  // Few rows: sums along the steps where those are what lies contiguous.
+  int64_t lanes = schedule.getRegister_()[3], width = schedule.getVectorWidth();
+  bool dot = few && !turned;
+  SmallVector<int64_t> tile{schedule.getRegister_()[2]};
+  if (hasHeads())
+    tile.insert(tile.begin(), schedule.getRegister_()[1]);
+  if (dot) {
+    tile = SmallVector<int64_t>(column, 1);
+    tile.front() = std::min<int64_t>(getConstantIntValue(rowSizes.front()).value_or(1), kFewRows);
+  }
+  tile.append(dot ? std::initializer_list<int64_t>{std::max<int64_t>(1, lanes / width), width}
+                  : std::initializer_list<int64_t>{lanes, 1});
+  made.setRegister_(tile);
+  made.setVectorDim(dot ? step : column);
+  made.setVectorWidth(width);
+  if (!dot && !turned)
     made.setPack({1});
   Block &epilogue = made.getEpilogue().emplaceBlock();
   Value sum = epilogue.addArgument(type, loc);
@@ -54,7 +81,25 @@ Value AttentionTiler::cloneScore(Value sum, ArrayRef<Value> indices, ArrayRef<Va
   return mapping.lookupOrDefault(region.getTerminator()->getOperand(0));
 }
 
-Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns) {
+Value AttentionTiler::makeScores(const KeyTile &tile) {
+  KVSourceOp source = tile.source;
+  Value out = empty(append(rowSizes, tile.columns), type);
+  return byRows(out.getType(), [&](bool few) {
+    // Many rows pay for keys that lie together; few read them where they are.
+    if (!few || isContiguous(source))
+      return makeScores(gather(source.getKeys(), tile), tile.first, tile.columns, few, out);
+    return forSegments(tile, out, [&](const KeySegment &segment, Value scores) {
+      SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0)), sizes = append(rowSizes, segment.length);
+      offsets.push_back(segment.offset);
+      Value part = makeScores(take(source.getKeys(), tile.group, segment), add(tile.first, segment.offset),
+                              segment.length, few, slice(scores, offsets, sizes, 0));
+      return insert(part, scores, offsets, sizes);
+    });
+  });
+}
+
+Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, bool few, Value out) {
+  unsigned column = rowSizes.size();
   SmallVector<Value> extras;
   SmallVector<AffineMap> maps;
   for (auto [extra, map] : llvm::zip(op.getExtras(), op.getMaps())) {
@@ -64,43 +109,43 @@ Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns) 
     for (AffineExpr expr : map.getResults()) {
       auto dim = dyn_cast<AffineDimExpr>(expr);
       unsigned position = dim ? dim.getPosition() : 0;
-      bool kept = dim && position >= 2;
+      bool kept = dim && position >= (hasHeads() ? 1 : 2);
       offsets.push_back(!dim            ? index(0)
                         : position == 0 ? OpFoldResult(batch)
                         : position == 1 ? OpFoldResult(head)
                         : position == 2 ? OpFoldResult(firstRow)
                                         : OpFoldResult(first));
-      sizes.push_back(!kept ? index(1) : position == 2 ? rows : columns);
+      sizes.push_back(!kept ? index(1) : position == 1 ? rowSizes.front() : position == 2 ? rows : columns);
       if (!kept)
         continue;
       shape.push_back(getConstantIntValue(sizes.back()).value_or(ShapedType::kDynamic));
-      dims.push_back(position - 2);
+      dims.push_back(column - 3 + position);
     }
     auto result = RankedTensorType::get(shape, getElementTypeOrSelf(extra.getType()));
     extras.push_back(tensor::ExtractSliceOp::create(rewriter, loc, result, extra, offsets, sizes, ones));
-    maps.push_back(AffineMap::getMultiDimMapWithTargets(3, dims, rewriter.getContext()));
+    maps.push_back(AffineMap::getMultiDimMapWithTargets(column + 2, dims, rewriter.getContext()));
   }
   bool indexed = false;
   for (unsigned number = 0; number < 4; ++number)
     indexed |= op.readsIndex(number);
   if (!indexed)
-    return contract(query, keys, {1, 2}, columns, extras, maps, &op.getScore().front());
-  Value scores = contract(query, keys, {1, 2}, columns, {}, {}, nullptr);
+    return contract(query, keys, /*turned=*/false, few, out, extras, maps, &op.getScore().front());
+  Value scores = contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr);
   SmallVector<AffineMap> flat;
   for (AffineMap map : maps)
-    flat.push_back(AffineMap::get(2, 0, map.getResults(), rewriter.getContext()));
-  flat.push_back(rewriter.getMultiDimIdentityMap(2));
-  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
-  auto made = linalg::GenericOp::create(
-      rewriter, loc, TypeRange{scores.getType()}, extras, ValueRange{scores}, flat, iterators,
-      [&](OpBuilder &builder, Location, ValueRange arguments) {
-        OpBuilder::InsertionGuard guard(rewriter);
-        rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
-        Value row = add(linalg::IndexOp::create(rewriter, loc, 0), firstRow);
-        Value column = add(linalg::IndexOp::create(rewriter, loc, 1), first);
-        SmallVector<Value> values(arguments);
-        linalg::YieldOp::create(rewriter, loc,
-                                cloneScore(values.back(), {batch, head, row, column}, ArrayRef(values).drop_back()));
-      });
+    flat.push_back(AffineMap::get(column + 1, 0, map.getResults(), rewriter.getContext()));
+  flat.push_back(rewriter.getMultiDimIdentityMap(column + 1));
+  SmallVector<utils::IteratorType> iterators(column + 1, utils::IteratorType::parallel);
+  auto made = linalg::GenericOp::create(rewriter, loc, TypeRange{scores.getType()}, extras, ValueRange{scores}, flat,
+                                        iterators, [&](OpBuilder &builder, Location, ValueRange arguments) {
+                                          OpBuilder::InsertionGuard guard(rewriter);
+                                          rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
+                                          Value key = add(linalg::IndexOp::create(rewriter, loc, column), first);
+                                          SmallVector<Value> values(arguments);
+                                          linalg::YieldOp::create(rewriter, loc,
+                                                                  cloneScore(values.back(),
+                                                                             {batch, headIndex(), queryIndex(), key},
+                                                                             ArrayRef(values).drop_back()));
+                                        });
   return made.getResult(0);
 }

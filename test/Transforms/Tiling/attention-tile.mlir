@@ -61,3 +61,45 @@ func.func private @one_query(%q: tensor<1x8x1x64xf32>, %k: tensor<1x8x256x64xf32
   } -> tensor<1x8x1x64xf32>
   return %r : tensor<1x8x1x64xf32>
 }
+
+// Pages, and three heads that share keys: few rows read each page where it is; the numbers of pages are held within the pool.
+// CHECK-LABEL: func private @pages
+// CHECK: scf.forall {{.*}} to (2, 6, 1) step (1, 3, 1)
+// CHECK: scf.for %[[J:.*]] = %{{.*}} to %{{.*}} step %c128
+// CHECK: scf.for %[[PAGE:[^ ]+]] =
+// CHECK: %[[NUMBER:.*]] = tensor.extract %arg3[%{{.*}}, %[[PAGE]]]
+// CHECK: arith.maxsi
+// CHECK: %[[AT:.*]] = arith.minsi
+// CHECK: tensor.extract_slice %arg1[%[[AT]], %{{.*}}, %{{.*}}, 0]
+// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 3, 1, 4, 16>, vector_dim = 3 : i64, vector_width = 16 : i64}
+// CHECK: scf.for
+// CHECK: tensor.extract_slice %arg2[
+// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 3, 1, 64, 1>, vector_dim = 2 : i64, vector_width = 16 : i64}
+func.func private @pages(%q: tensor<2x6x1x64xf32>, %k: tensor<9x2x16x64xf32>, %v: tensor<9x2x16x64xf32>, %p: tensor<2x8xi32>, %l: tensor<2xi64>, %o: tensor<2x6x1x64xf32>) -> tensor<2x6x1x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 3, 1, 0], cache = [0, 0, 0, 128],
+                                                               register = [1, 3, 1, 64], vector_dim = 3, vector_width = 16>} {
+  %s = tenon.kv_source %k, %v pages(%p : tensor<2x8xi32>) lengths %l : tensor<9x2x16x64xf32>, tensor<9x2x16x64xf32>, tensor<2xi64>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<2x6x1x64xf32>) : tensor<2x6x1x64xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x6x1x64xf32>
+  return %r : tensor<2x6x1x64xf32>
+}
+
+// As many queries as there are: few and many each have their products.
+// CHECK-LABEL: func private @any_number
+// CHECK: %[[FEW:.*]] = arith.cmpi sle
+// CHECK: scf.if %[[FEW]]
+// CHECK: vector_dim = 2
+// CHECK: else
+// CHECK: pack = array<i64: 1>
+func.func private @any_number(%q: tensor<1x2x?x64xf32>, %k: tensor<1x2x16x64xf32>, %v: tensor<1x2x16x64xf32>, %t: tensor<1xi64>, %o: tensor<1x2x?x64xf32>) -> tensor<1x2x?x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 64, 0], cache = [0, 0, 0, 128],
+                                                               register = [1, 1, 6, 64], vector_dim = 3, vector_width = 16>} {
+  %s = tenon.kv_source %k, %v start(%t : tensor<1xi64>) : tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32>
+  %r = tenon.attention relu %q sources(%s) outs(%o : tensor<1x2x?x64xf32>) : tensor<1x2x?x64xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x?x64xf32>
+  return %r : tensor<1x2x?x64xf32>
+}
