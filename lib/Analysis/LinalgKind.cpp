@@ -6,6 +6,7 @@
 #include "tenon/Analysis/LinalgKind.h"
 
 #include "mlir/Dialect/Complex/IR/Complex.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/Matchers.h"
 
@@ -53,7 +54,8 @@ static Value getSummand(linalg::LinalgOp op) {
   return sum->getOperand(1) == accumulator ? sum->getOperand(0) : Value();
 }
 
-/// Collects the block arguments that `value` is computed from by plain arithmetic; false where it is not.
+/// Collects the block arguments that `value` is computed from by plain arithmetic, also on indices of `reductions`;
+/// false where it is not.
 static bool collectSources(Block *body, Value value, llvm::SetVector<BlockArgument> &sources) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     if (argument.getOwner() == body)
@@ -63,14 +65,17 @@ static bool collectSources(Block *body, Value value, llvm::SetVector<BlockArgume
   Operation *op = value.getDefiningOp();
   if (op->getBlock() != body)
     return isa<arith::ConstantOp>(op) && !isa<ShapedType>(value.getType());
-  if (!isa<arith::ArithDialect>(op->getDialect()) || op->getNumRegions() != 0)
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) // of a reduction: rows of the result are decoded alike
+    return cast<linalg::LinalgOp>(body->getParentOp()).getIteratorTypesArray()[index.getDim()] ==
+           utils::IteratorType::reduction;
+  if ((!isa<arith::ArithDialect>(op->getDialect()) && !isa<math::FmaOp>(op)) || op->getNumRegions() != 0)
     return false;
   return llvm::all_of(op->getOperands(), [&](Value operand) { return collectSources(body, operand, sources); });
 }
 
 std::optional<DecodedContraction> tenon::matchDecodedContraction(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() < 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0 ||
-      op.hasIndexSemantics() || op->getNumResults() != 1)
+      op->getNumResults() != 1)
     return std::nullopt;
   for (OpOperand *input : op.getDpsInputOperands())
     if (!isa<RankedTensorType, MemRefType>(input->get().getType()) ||

@@ -203,6 +203,9 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
             arguments.assign(1, b);
             for (unsigned i = firstDecoded; i + 1 < operands.size(); ++i)
               arguments.push_back(operands[i].data()[accesses[i].at(point)]);
+            if (!op.getDecodeIndices().empty())
+              for (unsigned dim : op.getReductionDims())
+                arguments.push_back(makeInt(point[dim]));
             if (failed((*decode)(arguments, point, results)))
               return failure();
             b = results[0];

@@ -24,6 +24,8 @@ constexpr int64_t kRowsPerPanel = 128;
 constexpr int64_t kMaxRows = 8;
 /// What reading a prepacked weight has to save.
 constexpr double kPrepackMargin = 1.02;
+/// Codes of a word that are taken apart in one turn of the loop.
+constexpr int64_t kMaxWord = 16;
 /// A reduction dim of more points is a loop.
 constexpr int64_t kMaxUnroll = 9;
 constexpr int64_t kRowsPerUnit = 32;
@@ -382,6 +384,13 @@ private:
           *rows = hasOpenTile() ? *rows / 2 : *rows - 1;
         return SmallVector<int64_t>(reductions.begin(), reductions.end());
       }
+    }
+    if (op.hasDecode()) {
+      // The numbers in a word are taken out of a register, each by a shift of its own.
+      for (unsigned dim : reductions)
+        if (known[dim] && extents[dim] <= kMaxWord && !dependsOn(1, dim))
+          unroll.push_back(dim);
+      return unroll;
     }
     if (spillsUnrolled(best))
       return unroll;

@@ -431,6 +431,23 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x2x4xf32>, %o: tensor<4x8xf32>) {
 // -----
 
 // tile_contract_c12
+func.func @f(%a: tensor<4x2x2xf32>, %b: tensor<2x2x8xi8>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected indices of 2 reduction dims in 'decode', or none, but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<4x2x2xf32>) rhs(%b : tensor<2x2x8xi8>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, g, k) -> (m, g, k)>, affine_map<(m, n, g, k) -> (g, k, n)>, affine_map<(m, n, g, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i8, %g: index):
+    %0 = arith.sitofp %code : i8 to f32
+    tenon.yield %0 : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c12
 func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xi8>, %o: tensor<4x8xf32>) {
   // expected-error @+1 {{expected at most 1 arguments of 'decode', and one, but got 2}}
   %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xi8>) outs(%o : tensor<4x8xf32>)

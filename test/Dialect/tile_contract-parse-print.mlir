@@ -30,6 +30,27 @@ func.func @conv(%x: memref<3x17xf32>, %w: memref<1x3x3xf32>, %o: memref<6x8xf32>
   return
 }
 
+// Two codes in a byte: the index of the last reduction dim says which.
+// CHECK-LABEL: func @decode_by_index
+// CHECK: ^bb0(%{{.*}}: i8, %{{.*}}: index, %{{.*}}: index):
+func.func @decode_by_index(%a: tensor<4x2x2xf32>, %b: tensor<2x8xi8>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<4x2x2xf32>)
+      rhs(%b : tensor<2x8xi8>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, w, t) -> (m, w, t)>, affine_map<(m, n, w, t) -> (w, n)>, affine_map<(m, n, w, t) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%word: i8, %w: index, %t: index):
+    %four = arith.constant 4 : index
+    %0 = arith.muli %t, %four : index
+    %1 = arith.index_cast %0 : index to i8
+    %2 = arith.shrui %word, %1 : i8
+    %3 = arith.uitofp %2 : i8 to f32
+    tenon.yield %3 : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+
 // Codes and the scales of groups of two: the last extra belongs to the decode region.
 // CHECK-LABEL: func @decode
 // CHECK: tenon.tile_contract

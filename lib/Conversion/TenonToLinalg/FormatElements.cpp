@@ -214,7 +214,17 @@ Value FormatElements::toNumber(FormatAttr format, Value bits) {
   return toFloat(format.getElement(), bits);
 }
 
-Value FormatElements::apply(Value value, const GroupParts &parts) {
+Value FormatElements::apply(Value value, const GroupParts &parts, bool fused) {
+  fused &= parts.scale != nullptr;
+  if (fused && parts.zero && !parts.minimum) {
+    Value shift = arith::NegFOp::create(b, loc, arith::MulFOp::create(b, loc, parts.zero, parts.scale));
+    return math::FmaOp::create(b, loc, value, parts.scale, shift);
+  }
+  if (fused && parts.minimum) {
+    if (parts.zero)
+      value = arith::SubFOp::create(b, loc, value, parts.zero);
+    return math::FmaOp::create(b, loc, value, parts.scale, parts.minimum);
+  }
   if (parts.zero)
     value = arith::SubFOp::create(b, loc, value, parts.zero);
   if (parts.scale)

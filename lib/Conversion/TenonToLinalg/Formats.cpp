@@ -215,6 +215,7 @@ private:
     return expr.replaceDims(loops);
   }
   int64_t sizeOf(int64_t dim) { return cast<RankedTensorType>(op.getType()).getDimSize(dim); }
+  bool canFuse();
   void addPart(llvm::function_ref<Value(FormatElements &, ValueRange)> read, ArrayRef<Value> operands, Type stored);
 
   IRRewriter &rewriter;
@@ -236,7 +237,7 @@ private:
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
   /// Numbers of the inputs that are parts; 0 where there is none.
-  unsigned shiftInput = 0, scaleInput = 0, zeroInput = 0, minimumInput = 0;
+  unsigned scaleInput = 0, zeroInput = 0, minimumInput = 0;
 };
 
 } // namespace
@@ -366,14 +367,6 @@ void Fuser::addWords() {
   });
   inputs.push_back(words);
   maps.push_back(makeMap(exprs));
-  if (perWord == 1)
-    return;
-  SmallVector<int32_t> shifts;
-  for (int64_t tap = 0; tap < perWord; ++tap)
-    shifts.push_back(tap * slot);
-  shiftInput = inputs.size();
-  inputs.push_back(arith::ConstantOp::create(rewriter, t.loc, rewriter.getI32TensorAttr(shifts)));
-  maps.push_back(makeMap(t.dim(k + 2)));
 }
 
 /// A part of the groups: groups first, then the weight's other dims that it has. `operands` are the tensors that it
@@ -440,6 +433,34 @@ void Fuser::addParts() {
   }
 }
 
+/// Bits that a number of `type` has between its first and its last one.
+static unsigned countDigits(Type type) {
+  if (isa<Float8E8M0FNUType>(type))
+    return 1;
+  if (auto number = dyn_cast<FloatType>(type))
+    return number.getFPMantissaWidth();
+  return type.getIntOrFloatBitWidth() - (type.isSignedInteger() ? 1 : 0);
+}
+
+/// Whether products of scales with zero points, or with codes where there are minimums, fit an f32.
+bool Fuser::canFuse() {
+  if (!format.getScale() || !format.isInteger() || format.getCodebook())
+    return false;
+  unsigned scale = countDigits(format.getScale());
+  if (format.getSuperScale())
+    scale += countDigits(format.getSuperScale());
+  uint64_t offset = std::abs(format.getOffset() + (rebiased ? 1 << (format.getBits() - 1) : 0));
+  unsigned zero = offset == 0 ? 0 : llvm::Log2_64(offset) + 1 - llvm::countr_zero(offset);
+  if (format.getZero())
+    zero = std::max(llvm::Log2_64_Ceil(offset + 1), format.getZero().getIntOrFloatBitWidth()) + 1;
+  if (!format.getMinimum())
+    return zero + scale <= 24;
+  unsigned code = format.getBits();
+  if (zero > 0)
+    code = std::max({code, llvm::Log2_64_Ceil(offset + 1), zero}) + 1;
+  return code + scale <= 24;
+}
+
 void Fuser::build() {
   OpOperand *init = contraction.getDpsInitOperand(0);
   SmallVector<AffineExpr> outExprs;
@@ -456,8 +477,11 @@ void Fuser::build() {
         Value code = values[1];
         if (code.getType().getIntOrFloatBitWidth() < 32)
           code = arith::ExtUIOp::create(b, loc, b.getI32Type(), code);
-        if (shiftInput)
-          code = arith::ShRUIOp::create(b, loc, code, values[shiftInput]);
+        if (perWord > 1) {
+          Value tap = linalg::IndexOp::create(b, loc, k + 2);
+          Value shift = arith::MulIOp::create(b, loc, tap, elements.index(slot));
+          code = arith::ShRUIOp::create(b, loc, code, arith::IndexCastOp::create(b, loc, b.getI32Type(), shift));
+        }
         if (perWord * slot > static_cast<int64_t>(format.getBits()))
           code = arith::AndIOp::create(b, loc, code, elements.integer((1 << format.getBits()) - 1));
         auto part = [&](unsigned number) -> Value {
@@ -472,7 +496,7 @@ void Fuser::build() {
           parts.zero = elements.number(offset);
         Type counted = IntegerType::get(b.getContext(), format.getBits(), IntegerType::Unsigned);
         Value number = rebiased ? elements.toFloat(counted, code) : elements.toNumber(format, code);
-        Value value = elements.round(elements.apply(number, parts), element);
+        Value value = elements.round(elements.apply(number, parts, canFuse()), element);
         IRMapping mapping;
         mapping.map(contraction.getMatchingBlockArgument(other), values[0]);
         mapping.map(contraction.getMatchingBlockArgument(factor), value);

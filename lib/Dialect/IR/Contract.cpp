@@ -73,6 +73,11 @@ bool TileContractOp::isReduction(unsigned dim) {
   return cast<StringAttr>(getIterators()[dim]).getValue() == "reduction";
 }
 
+SmallVector<unsigned> TileContractOp::getReductionDims() {
+  return llvm::to_vector(
+      llvm::make_filter_range(llvm::seq<unsigned>(0, getNumLoops()), [&](unsigned dim) { return isReduction(dim); }));
+}
+
 int64_t TileContractOp::getRegisterTile(unsigned dim) { return getRegister_().empty() ? 1 : getRegister_()[dim]; }
 
 int64_t TileContractOp::getPanelWidth(unsigned number) {
@@ -188,9 +193,14 @@ static LogicalResult verifyDecode(TileContractOp op) {
   Block &block = op.getDecode().front().front();
   SmallVector<Value> read{op.getRhs()};
   llvm::append_range(read, op.getDecodeExtras());
-  if (block.getNumArguments() != read.size()) // (C12)
+  size_t indices = op.getDecodeIndices().size();
+  if (block.getNumArguments() - indices != read.size()) // (C12)
     return op.emitOpError("expected at most ")
-           << op.getExtras().size() + 1 << " arguments of 'decode', and one, but got " << block.getNumArguments();
+           << op.getExtras().size() + 1 << " arguments of 'decode', and one, but got "
+           << block.getNumArguments() - indices;
+  if (indices != 0 && indices != op.getReductionDims().size()) // (C12)
+    return op.emitOpError("expected indices of ")
+           << op.getReductionDims().size() << " reduction dims in 'decode', or none, but got " << indices;
   for (auto [value, argument] : llvm::zip(read, block.getArguments()))
     if (getElementTypeOrSelf(value.getType()) != argument.getType()) // (C12)
       return op.emitOpError("expected an argument of 'decode' of the element type ")

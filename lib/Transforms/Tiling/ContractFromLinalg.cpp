@@ -199,6 +199,7 @@ private:
     for (OpOperand *operand : read)
       mapping.map(contraction.getMatchingBlockArgument(operand),
                   body->addArgument(getElementTypeOrSelf(operand->get().getType()), loc));
+    unsigned indices = body->getNumArguments();
     llvm::SetVector<Operation *> slice;
     auto collect = [&](auto &self, Value value) -> void {
       Operation *op = value.getDefiningOp();
@@ -209,8 +210,20 @@ private:
       slice.insert(op);
     };
     collect(collect, factors.decoded);
-    for (Operation *op : slice)
-      rewriter.clone(*op, mapping);
+    SmallVector<unsigned> reductions;
+    contraction.getReductionDims(reductions);
+    for (Operation *op : slice) {
+      auto index = dyn_cast<linalg::IndexOp>(op);
+      if (!index) {
+        rewriter.clone(*op, mapping);
+        continue;
+      }
+      if (body->getNumArguments() == indices)
+        for (size_t i = 0; i < reductions.size(); ++i)
+          body->addArgument(rewriter.getIndexType(), loc);
+      size_t place = llvm::find(reductions, index.getDim()) - reductions.begin();
+      mapping.map(index.getResult(), body->getArgument(indices + place));
+    }
     Value result = mapping.lookupOrDefault(factors.decoded);
     if (result.getType() != accumulator)
       result = arith::ExtFOp::create(rewriter, loc, accumulator, result);

@@ -24,14 +24,11 @@ Value contract::cloneOnLanes(OpBuilder &builder, Location loc, Block &body, IRMa
     return splat(builder, loc, mapped, width);
   };
   for (Operation &inner : body.without_terminator()) {
-    if (width == 1) {
+    // What is the same for all lanes is computed once.
+    if (width == 1 || llvm::none_of(inner.getOperands(), [&](Value operand) {
+          return isa<VectorType>(mapping.lookupOrDefault(operand).getType());
+        })) {
       builder.clone(inner, mapping);
-      continue;
-    }
-    if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
-      auto type = VectorType::get({width}, constant.getType());
-      mapping.map(constant.getResult(),
-                  arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, constant.getValue())));
       continue;
     }
     SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);

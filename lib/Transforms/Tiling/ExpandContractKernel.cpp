@@ -206,7 +206,20 @@ private:
     Key offsets = getOffsets(1, row, tap, lane);
     for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
       offsets.append(getOffsets(number, row, tap, lane));
+    if (op.hasDecode() && !op.getDecodeIndices().empty())
+      for (unsigned dim : op.getReductionDims())
+        offsets.push_back(tap[dim]);
     return offsets;
+  }
+
+  /// The index of reduction dim `dim`, `offset` after what loops have reached; of each lane where they run along it.
+  Value getReductionIndex(unsigned dim, int64_t offset) {
+    Value index = place[dim] ? add(place[dim], constant(offset)) : constant(offset);
+    if (!contraction.isDot() || static_cast<int64_t>(dim) != contraction.vectorDim)
+      return index;
+    auto type = VectorType::get({contraction.width}, builder.getIndexType());
+    return arith::AddIOp::create(builder, loc, splat(builder, loc, index, contraction.width),
+                                 vector::StepOp::create(builder, loc, type));
   }
 
   /// The value of the codes at `offsets`, in registers.
@@ -230,7 +243,8 @@ private:
     IRMapping mapping;
     ArrayRef<int64_t> rest = offsets;
     Block &body = op.getDecode().front().front();
-    for (auto [position, argument] : llvm::enumerate(body.getArguments())) {
+    ArrayRef<BlockArgument> indices = op.getDecodeIndices();
+    for (auto [position, argument] : llvm::enumerate(body.getArguments().drop_back(indices.size()))) {
       unsigned number = position == 0 ? 1 : first + position - 1;
       ArrayRef<Value> from = position == 0 ? base : ArrayRef<Value>(extraBases[position - 1]);
       Value memref = isPacked(number) ? tile.panels[number] : op->getOperand(number);
@@ -241,6 +255,9 @@ private:
                                          : memref::LoadOp::create(builder, loc, memref, indices).getResult();
       mapping.map(argument, value);
     }
+    if (!indices.empty())
+      for (auto [argument, dim, offset] : llvm::zip(indices, op.getReductionDims(), rest))
+        mapping.map(argument, getReductionIndex(dim, offset));
     Value value = cloneOnLanes(builder, loc, body, mapping, decoded);
     if (anyAlongLanes && contraction.isDot() && dotCount)
       value = clearLanes(value, dotCount);

@@ -3,16 +3,19 @@
 // A weight that a matmul sums over: words of eight codes, made from the weight alone, are decoded in the matmul's body.
 // CHECK-DAG: #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d2, d3, d4)>
 // CHECK-DAG: #[[W:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d2, d3, d1)>
-// CHECK-DAG: #[[T:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d4)>
 // CHECK-DAG: #[[S:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d2, d1)>
 // CHECK-LABEL: func.func @fused
 // CHECK-NOT: tenon.dequantize
 // CHECK: tensor.expand_shape {{.*}} output_shape [1, 2, 4, 8]
 // CHECK: -> tensor<2x4x48xi32>
 // CHECK: -> tensor<2x48xf16>
-// CHECK: linalg.generic {indexing_maps = [#[[X]], #[[W]], #[[T]], #[[S]], #{{.*}}]
+// CHECK: linalg.generic {indexing_maps = [#[[X]], #[[W]], #[[S]], #{{.*}}]
+// CHECK: %[[T:.*]] = linalg.index 4
+// CHECK: arith.muli %[[T]], %{{.*}}
 // CHECK: arith.shrui
 // CHECK: arith.andi
+// The scale has 11 bits, the offset 1: their product is exact, and so is the fused operation.
+// CHECK: math.fma
 // CHECK-NOT: linalg.matmul
 tenon.weight @c from "w" at 0 length 1536 : tensor<64x48xi4>
 tenon.weight @s from "w" at 1536 length 192 : tensor<2x48xf16>

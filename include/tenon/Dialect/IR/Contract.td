@@ -25,7 +25,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
 
     With a `decode` region, rhs holds codes: what is multiplied is the value that the region yields for an element of
     rhs and of each of the last extras, as many as the region has arguments for. These may move with reduction dims (the
-    scales of groups).
+    scales of groups). Further arguments, where the region has them, are the indices of the reduction dims.
 
     - (C1) there is one indexing map per operand: lhs, rhs, extras, out, in this order.
     - (C2) each map has one dim per iterator, one result per operand dimension (but see C11), and its results are sums
@@ -44,8 +44,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
       parallel dims, then `vector_dim`, then reduction dims in ascending order. Its last dimension, which the map leaves
       out, is static: the panel's width, and the register tile of `vector_dim` where that is given.
 
-    - (C12) a `decode` region has arguments of the element types of rhs and of the last extras, and yields one value of
-      the accumulator's type.
+    - (C12) a `decode` region has arguments of the element types of rhs and of the last extras, then none or one of type
+      index for each reduction dim, and yields one value of the accumulator's type.
 
     A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
     at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
@@ -104,11 +104,19 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     ::mlir::ValueRange getEpilogueExtras() { return getExtras().drop_back(getNumDecodeExtras()); }
     ::mlir::ValueRange getDecodeExtras() { return getExtras().take_back(getNumDecodeExtras()); }
     unsigned getNumDecodeExtras() {
-      unsigned count = hasDecode() ? getDecode().front().getNumArguments() : 0;
+      unsigned count = hasDecode() ? getDecode().front().getNumArguments() - getDecodeIndices().size() : 0;
       return count == 0 ? 0 : std::min<unsigned>(count - 1, getExtras().size());
     }
     unsigned getFirstDecodeExtra() { return 2 + getExtras().size() - getNumDecodeExtras(); }
     bool hasDecode() { return !getDecode().empty(); }
+    /// The arguments of `decode` that are indices of reduction dims.
+    ::llvm::ArrayRef<::mlir::BlockArgument> getDecodeIndices() {
+      ::llvm::ArrayRef<::mlir::BlockArgument> arguments = getDecode().front().getArguments();
+      while (!arguments.empty() && !arguments.front().getType().isIndex())
+        arguments = arguments.drop_front();
+      return arguments;
+    }
+    ::llvm::SmallVector<unsigned> getReductionDims();
     unsigned getNumLoops() { return getIterators().size(); }
     bool isReduction(unsigned dim);
     ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }
