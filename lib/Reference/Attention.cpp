@@ -43,40 +43,108 @@ struct Source {
   }
 };
 
-/// A key that a query sees: its score or weight, and where its values are.
+/// A key that a query sees: its score, then its weight; where its values are; and its place, for the regions.
 struct Seen {
   double weight;
   const Scalar *values;
+  SmallVector<Scalar> place;
 };
 
-void normalize(Normalizer normalizer, std::vector<Seen> &seen, Type type) {
-  if (normalizer == Normalizer::none)
-    return;
-  if (normalizer != Normalizer::softmax) {
-    for (Seen &key : seen)
-      key.weight =
-          roundFloat(type, normalizer == Normalizer::relu ? (key.weight > 0 || std::isnan(key.weight) ? key.weight : 0)
-                                                          : 1 / (1 + std::exp(-key.weight)));
-    return;
+/// The t that makes the weights of entmax sum to 1, by halving what it lies in.
+double findThreshold(ArrayRef<Seen> seen, double alpha) {
+  double highest = -std::numeric_limits<double>::infinity();
+  for (const Seen &key : seen)
+    highest = std::max(highest, (alpha - 1) * key.weight);
+  double low = highest - 1, high = highest;
+  for (int round = 0; round < 200; ++round) {
+    double middle = (low + high) / 2, sum = 0;
+    for (const Seen &key : seen)
+      sum += std::pow(std::max(0.0, (alpha - 1) * key.weight - middle), 1 / (alpha - 1));
+    (sum >= 1 ? low : high) = middle;
   }
-  double highest = -std::numeric_limits<double>::infinity(), sum = 0;
+  return low;
+}
+
+/// Scores to weights, but for a user's rule; returns the log-sum-exp of a softmax.
+double normalize(AttentionOp op, std::vector<Seen> &seen, std::optional<double> sink) {
+  Type type = op.getScoreType();
+  double lowest = -std::numeric_limits<double>::infinity(), highest = sink.value_or(lowest), sum = 0;
+  switch (op.getNormalizer()) {
+  case Normalizer::none:
+  case Normalizer::user:
+    return 0;
+  case Normalizer::relu:
+    for (Seen &key : seen)
+      key.weight = key.weight > 0 || std::isnan(key.weight) ? key.weight : 0;
+    return 0;
+  case Normalizer::sigmoid:
+    for (Seen &key : seen)
+      key.weight = roundFloat(type, 1 / (1 + std::exp(-key.weight)));
+    return 0;
+  case Normalizer::entmax: {
+    double alpha = op.getAlpha()->convertToDouble(), threshold = findThreshold(seen, alpha);
+    for (Seen &key : seen)
+      sum += key.weight = std::pow(std::max(0.0, (alpha - 1) * key.weight - threshold), 1 / (alpha - 1));
+    for (Seen &key : seen)
+      key.weight = sum == 0 ? 0 : key.weight / sum;
+    return 0;
+  }
+  case Normalizer::softmax:
+    break;
+  }
   for (const Seen &key : seen)
     highest = std::isnan(key.weight) ? key.weight : std::max(highest, key.weight);
+  if (sink && highest != lowest)
+    sum = std::exp(*sink - highest);
   for (Seen &key : seen) // scores of -inf alone weigh nothing
-    sum += key.weight = highest == -std::numeric_limits<double>::infinity() ? 0 : std::exp(key.weight - highest);
+    sum += key.weight = highest == lowest ? 0 : std::exp(key.weight - highest);
   for (Seen &key : seen)
     key.weight = sum == 0 ? 0 : key.weight / sum;
+  return sum == 0 ? lowest : highest + std::log(sum);
 }
+
+/// A user's rule, by its regions.
+class Rule {
+public:
+  Rule(Interpreter &interpreter, NormalizerOp op)
+      : init(interpreter, op.getInit().front()), update(interpreter, op.getUpdate().front()),
+        finish(interpreter, op.getFinish().front()) {}
+
+  LogicalResult operator()(std::vector<Seen> &seen, ArrayRef<int64_t> at) {
+    SmallVector<Scalar> state, arguments;
+    if (failed(init({}, at, state)))
+      return failure();
+    for (const Seen &key : seen) {
+      arguments = state;
+      arguments.push_back(makeFloat(key.weight));
+      if (failed(update(arguments, at, state)))
+        return failure();
+    }
+    SmallVector<Scalar> weight;
+    for (Seen &key : seen) {
+      arguments = state;
+      arguments.insert(arguments.begin(), makeFloat(key.weight));
+      if (failed(finish(arguments, at, weight)))
+        return failure();
+      key.weight = weight[0].f;
+    }
+    return success();
+  }
+
+private:
+  CompiledRegion init, update, finish;
+};
 
 } // namespace
 
 LogicalResult Interpreter::runAttention(AttentionOp op) {
   const Tensor query = tensor(op.getQuery());
   Tensor result = tensor(op.getInit());
+  auto read = [&](Value value) { return value ? std::optional<Tensor>(tensor(value)) : std::nullopt; };
+  std::optional<Tensor> sink = read(op.getSink()), lse = read(op.getLseInit());
   std::vector<Source> sources;
   for (unsigned number = 0; number < op.getSources().size(); ++number) {
     KVSourceOp from = op.getSource(number);
-    auto read = [&](Value value) { return value ? std::optional<Tensor>(tensor(value)) : std::nullopt; };
     Source source{tensor(from.getKeys()), tensor(from.getValues()), read(from.getPages()),
                   read(from.getStart()),  read(from.getLengths()),  from.getMask().value_or(Attribute())};
     int64_t heads = source.getHeads();
@@ -90,17 +158,27 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
     extras.push_back(tensor(extra));
   SmallVector<AffineMap> maps = op.getMaps();
   Type type = op.getScoreType(), element = result.element();
-  int64_t queries = query.shape()[2], depth = query.shape()[3], width = result.shape()[3];
-  CompiledRegion region(*this, op.getScore().front());
+  int64_t queries = query.shape()[2], depth = query.shape()[3], width = result.shape().back();
+  int64_t parts = op.getPartial() ? result.shape()[3] : 1;
+  CompiledRegion score(*this, op.getScore().front());
+  std::optional<CompiledRegion> probability;
+  if (op.hasProbability())
+    probability.emplace(*this, op.getProbability().front().front());
+  std::optional<Rule> rule;
+  if (NormalizerOp normalizer = op.getRuleOp())
+    rule.emplace(*this, normalizer);
   SmallVector<Scalar> results;
   Scalar *out = result.mutableData();
-  LogicalResult done = forEach(query.shape().drop_back(), [&](ArrayRef<int64_t> at) -> LogicalResult {
-    int64_t b = at[0], h = at[1], q = at[2];
+  SmallVector<int64_t> rows(query.shape().drop_back());
+  rows.push_back(parts);
+  LogicalResult done = forEach(rows, [&](ArrayRef<int64_t> at) -> LogicalResult {
+    int64_t b = at[0], h = at[1], q = at[2], part = at[3];
     std::vector<Seen> seen;
     const Scalar *queryRow = query.data() + flatten(query.shape(), {b, h, q, 0});
     for (const Source &source : sources) {
       int64_t group = h / (query.shape()[1] / source.getHeads()), count = source.countKeys(b, group);
-      for (int64_t k = 0; k < count; ++k) {
+      int64_t each = llvm::alignTo(llvm::divideCeil(count, parts), 64);
+      for (int64_t k = part * each, end = op.getPartial() ? std::min(count, k + each) : count; k < end; ++k) {
         if (!allowsKey(source.mask, q, k, queries, count))
           continue;
         int64_t row = source.getRow(b, group, k);
@@ -108,31 +186,48 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
         double dot = 0;
         for (int64_t d = 0; d < depth; ++d)
           dot += queryRow[d].f * key[d].f;
-        SmallVector<Scalar> arguments{makeFloat(roundFloat(type, dot)), makeInt(b), makeInt(h), makeInt(q), makeInt(k)};
+        Seen entry{0, source.values.data() + row * width, {makeInt(b), makeInt(h), makeInt(q), makeInt(k)}};
         for (auto [extra, map] : llvm::zip(extras, maps)) {
           SmallVector<int64_t> index = map.compose(ArrayRef<int64_t>{b, h, q, k});
           for (auto [i, size] : llvm::zip(index, extra.shape()))
             if (i >= size)
               return op.emitError() << "index out of bounds: " << i << " of " << size << " in an extra";
-          arguments.push_back(extra.data()[flatten(extra.shape(), index)]);
+          entry.place.push_back(extra.data()[flatten(extra.shape(), index)]);
         }
-        if (failed(region(arguments, at, results)))
+        SmallVector<Scalar> arguments{makeFloat(roundFloat(type, dot))};
+        llvm::append_range(arguments, entry.place);
+        if (failed(score(arguments, at, results)))
           return failure();
-        seen.push_back({results[0].f, source.values.data() + row * width});
+        entry.weight = results[0].f;
+        if (op.isElementwise() || entry.weight != -std::numeric_limits<double>::infinity())
+          seen.push_back(std::move(entry));
       }
     }
-    normalize(op.getNormalizer(), seen, type);
-    Scalar *target = out + flatten(result.shape(), {b, h, q, 0});
+    double total = normalize(op, seen, sink ? std::optional<double>(sink->data()[h].f) : std::nullopt);
+    if (rule && failed((*rule)(seen, at)))
+      return failure();
+    for (Seen &key : probability ? MutableArrayRef<Seen>(seen) : MutableArrayRef<Seen>()) {
+      SmallVector<Scalar> arguments{makeFloat(roundFloat(type, key.weight))};
+      llvm::append_range(arguments, key.place);
+      if (failed((*probability)(arguments, at, results)))
+        return failure();
+      key.weight = results[0].f;
+    }
+    int64_t row = flatten(rows, at);
+    if (lse)
+      lse->mutableData()[row] = makeFloat(roundFloat(type, total));
     for (int64_t e = 0; e < width; ++e) {
       double sum = 0;
       for (const Seen &key : seen)
         sum += key.weight * key.values[e].f;
-      target[e] = makeFloat(roundFloat(element, roundFloat(type, sum)));
+      out[row * width + e] = makeFloat(roundFloat(element, roundFloat(type, sum)));
     }
     return success();
   });
   if (failed(done))
     return failure();
   set(op.getResult(), result);
+  if (lse)
+    set(op.getLse(), *lse);
   return success();
 }

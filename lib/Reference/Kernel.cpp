@@ -101,7 +101,7 @@ Interpreter::Handled Interpreter::runTenon(Operation *op) {
   return llvm::TypeSwitch<Operation *, Handled>(op)
       .Case<LoadWeightOp>([&](LoadWeightOp load) -> Handled { return loadWeight(load); })
       .Case<WeightOp>([&](WeightOp) -> Handled { return success(); })
-      .Case<KVSourceOp>([&](KVSourceOp) -> Handled { return success(); }) // read where it is used
+      .Case<KVSourceOp, NormalizerOp>([&](auto) -> Handled { return success(); }) // read where they are used
       .Case<AttentionOp>([&](AttentionOp attention) -> Handled { return runAttention(attention); })
       .Case<KernelOp>([&](KernelOp kernel) -> Handled {
         FailureOr<SmallVector<Datum>> results = runBlock(kernel.getBody().front(), data(op->getOperands()));

@@ -66,7 +66,7 @@ func.func @f(%k: tensor<9x2x8x4xf32>, %v: tensor<9x2x8x6xf32>, %p: tensor<2x5xi3
 // attention_c1
 func.func @f(%q: tensor<4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
   %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
-  // expected-error @+1 {{expected query, init and result of rank 4, but got 'tensor<4x3x4xf32>', 'tensor<1x4x3x6xf32>' and 'tensor<1x4x3x6xf32>'}}
+  // expected-error @+1 {{expected query, init and result of rank 4 (5 for partial results), but got 'tensor<4x3x4xf32>', 'tensor<1x4x3x6xf32>' and 'tensor<1x4x3x6xf32>'}}
   %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<4x3x4xf32> {
   ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
     tenon.yield %x : f32
@@ -155,9 +155,9 @@ func.func @f(%q: tensor<1x4x3x4xi32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x
 // -----
 
 // attention_c4
-func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf16>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
-  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf16>, tensor<1x2x8x6xf32>
-  // expected-error @+1 {{expected keys of the query's element type and values of a float type, but got 'tensor<1x2x8x4xf16>' and 'tensor<1x2x8x6xf32>'}}
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf64>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf64>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected keys and values of float types no wider than 'f32', but got 'tensor<1x2x8x4xf64>' and 'tensor<1x2x8x6xf32>'}}
   %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
   ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
     tenon.yield %x : f32
@@ -214,6 +214,160 @@ func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x
   ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
     tenon.yield %x : f32
   } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c5
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected region arguments 'f32', 'index', 'index', 'index', 'index', but got 'f32'}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } probability {
+  ^bb0(%y: f32):
+    tenon.yield %y : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c7
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %z: tensor<4xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'sink' to go with softmax and to be [4 heads] of a float type, but got relu and 'tensor<4xf32>'}}
+  %r = tenon.attention relu %q sources(%s) sink(%z : tensor<4xf32>) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c7
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %z: tensor<2xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'sink' to go with softmax and to be [4 heads] of a float type, but got softmax and 'tensor<2xf32>'}}
+  %r = tenon.attention softmax %q sources(%s) sink(%z : tensor<2xf32>) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c8
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'alpha' to go with entmax, above 1 and at most 2, but got entmax and 0.000000e+00}}
+  %r = tenon.attention entmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c8
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'alpha' to go with entmax, above 1 and at most 2, but got softmax and 1.500000e+00}}
+  %r = tenon.attention softmax alpha(1.5) %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c9
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'rule', a tenon.normalizer of 'f32', where the normalizer is user and nowhere else, but the normalizer is user}}
+  %r = tenon.attention user %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c9
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %n: !tenon.normalizer) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'rule', a tenon.normalizer of 'f32', where the normalizer is user and nowhere else, but the normalizer is none}}
+  %r = tenon.attention none %q sources(%s) rule(%n) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}
+
+// -----
+
+// attention_c10
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %l: tensor<1x4x3xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'lse' to go with softmax, with an init and a result of type 'tensor<1x4x3xf32>', but the normalizer is none and there is 'tensor<1x4x3xf32>'}}
+  %r:2 = tenon.attention none %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) lse(%l : tensor<1x4x3xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>, tensor<1x4x3xf32>
+  return
+}
+
+// -----
+
+// attention_c10
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %l: tensor<1x4x3xf16>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'lse' to go with softmax, with an init and a result of type 'tensor<1x4x3xf32>', but the normalizer is softmax and there is 'tensor<1x4x3xf16>'}}
+  %r:2 = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) lse(%l : tensor<1x4x3xf16>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>, tensor<1x4x3xf16>
+  return
+}
+
+// -----
+
+// attention_c11
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %p: tensor<1x4x3x2x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected 'partial' to go with 'lse' or with sigmoid, relu or none, without 'sink' and 'probability', and with results of 'f32', but got softmax and 'tensor<1x4x3x2x6xf32>'}}
+  %r = tenon.attention softmax partial %q sources(%s) outs(%p : tensor<1x4x3x2x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x2x6xf32>
+  return
+}
+
+// -----
+
+// normalizer_c1
+func.func @f() {
+  // expected-error @+1 {{expected 'update' (state, score), 'combine' (state, state) and 'finish' (score, state) of the float type of the state that 'init' yields, but got 'f32', ('f32', 'f32'), ('f32') and ('f32', 'f32')}}
+  %n = tenon.normalizer init {
+    %z = arith.constant 0.0 : f32
+    tenon.yield %z : f32
+  } update {
+  ^bb0(%s: f32, %x: f32):
+    tenon.yield %s : f32
+  } combine {
+  ^bb0(%a: f32):
+    tenon.yield %a : f32
+  } finish {
+  ^bb0(%x: f32, %s: f32):
+    tenon.yield %x : f32
+  }
   return
 }
 

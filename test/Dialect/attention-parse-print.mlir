@@ -38,3 +38,56 @@ func.func @storage(%k: tensor<9x2x16x4xf32>, %v: tensor<9x2x16x6xf32>, %p: tenso
   %r = tenon.kv_source %k, %v start(%u : tensor<9xi32>) : tensor<9x2x16x4xf32>, tensor<9x2x16x6xf32>
   return
 }
+
+// A sink, its log-sum-exp, a region on weights; entmax; parts of keys; a rule of one's own.
+// CHECK-LABEL: func @normalizers
+// CHECK: %{{.*}}, %{{.*}} = tenon.attention softmax %arg0 sources(%{{.*}}) sink(%arg4 : tensor<4xf32>) outs(%arg3 : tensor<1x4x3x6xf32>) lse(%arg5 : tensor<1x4x3xf32>) : tensor<1x4x3x4xf32> {
+// CHECK: } probability {
+// CHECK: } -> tensor<1x4x3x6xf32>, tensor<1x4x3xf32>
+// CHECK: tenon.attention entmax alpha(1.500000e+00) %arg0 sources
+// CHECK: tenon.attention relu partial %arg0 sources
+// CHECK: %[[RULE:.*]] = tenon.normalizer init {
+// CHECK: } update {
+// CHECK: } combine {
+// CHECK: } finish {
+// CHECK: tenon.attention user %arg0 sources(%{{.*}}) rule(%[[RULE]]) outs
+func.func @normalizers(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf16>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %z: tensor<4xf32>, %l: tensor<1x4x3xf32>, %p: tensor<1x4x3x2x6xf32>) {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf16>, tensor<1x2x8x6xf32>
+  %0:2 = tenon.attention softmax %q sources(%s) sink(%z : tensor<4xf32>) outs(%o : tensor<1x4x3x6xf32>) lse(%l : tensor<1x4x3xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } probability {
+  ^bb0(%w: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %w : f32
+  } -> tensor<1x4x3x6xf32>, tensor<1x4x3xf32>
+  %1 = tenon.attention entmax alpha(1.5) %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  %2 = tenon.attention relu partial %q sources(%s) outs(%p : tensor<1x4x3x2x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x2x6xf32>
+  %zero = arith.constant 0.0 : f32
+  %n = tenon.normalizer init {
+    tenon.yield %zero : f32
+  } update {
+  ^bb0(%sum: f32, %score: f32):
+    %size = math.absf %score : f32
+    %next = arith.addf %sum, %size : f32
+    tenon.yield %next : f32
+  } combine {
+  ^bb0(%a: f32, %b: f32):
+    %both = arith.addf %a, %b : f32
+    tenon.yield %both : f32
+  } finish {
+  ^bb0(%score: f32, %sum: f32):
+    %weight = arith.divf %score, %sum : f32
+    tenon.yield %weight : f32
+  }
+  %3 = tenon.attention user %q sources(%s) rule(%n) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}

@@ -3,6 +3,7 @@
 // RUN: tenon-run --reference --entry sources %s | FileCheck %s --check-prefix=SOURCES
 // RUN: tenon-run --reference --entry normalizers %s | FileCheck %s --check-prefix=NORMALIZERS
 // RUN: tenon-run --reference --entry storage %s | FileCheck %s --check-prefix=STORAGE
+// RUN: tenon-run --reference --entry weights %s | FileCheck %s --check-prefix=WEIGHTS
 
 // Two queries, 1 and 2, of head 0 and two of head 1, which shares keys 0 and ln 2 and values 10 and 20 with it. The
 // first query sees the first key; the second one weighs both as 1 to 4 (scores 0 and 2 ln 2). In head 1 the bias of
@@ -121,4 +122,77 @@ func.func @storage() -> (tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<2x1x1x
     tenon.yield %x : f32
   } -> tensor<1x2x1x1xf32>
   return %0, %1, %2, %3 : tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<2x1x1x1xf32>, tensor<1x2x1x1xf32>
+}
+
+// Scores 0 and ln 3 of values 1 and 5: a sink of score ln 4 leaves 1/8 and 3/8, of which half is kept; the sum of all is 8.
+// Sparsemax (alpha 2) of 0 and 0.5: 1/4 and 3/4. A key of score 0 and one of -inf under a rule that counts: 1 in all. Keys
+// 64 and more are the second part.
+// WEIGHTS: 0: 1x1x1x1xf32 [1]
+// WEIGHTS: 1: 1x1x1xf32 [2.0794
+// WEIGHTS: 2: 1x1x1x1xf32 [4]
+// WEIGHTS: 3: 1x1x1x1xf32 [1]
+// WEIGHTS: 4: 1x1x1x2x1xf32 [64, 6]
+// WEIGHTS: 5: 1x1x1x2xf32 [4.158
+// WEIGHTS-SAME: , 1.791
+func.func @weights() -> (tensor<1x1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x2x1xf32>, tensor<1x1x1x2xf32>) {
+  %q = arith.constant dense<1.0> : tensor<1x1x1x1xf32>
+  %k = arith.constant dense<[[[[0.0], [1.09861228866811]]]]> : tensor<1x1x2x1xf32>
+  %k2 = arith.constant dense<[[[[0.0], [0.5]]]]> : tensor<1x1x2x1xf32>
+  %v = arith.constant dense<[[[[1.0], [5.0]]]]> : tensor<1x1x2x1xf32>
+  %k70 = arith.constant dense<0.0> : tensor<1x1x70x1xf32>
+  %v70 = arith.constant dense<1.0> : tensor<1x1x70x1xf32>
+  %sink = arith.constant dense<1.38629436111989> : tensor<1xf32>
+  %half = arith.constant 0.5 : f32
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %low = arith.constant 0xFF800000 : f32
+  %e = tensor.empty() : tensor<1x1x1x1xf32>
+  %l = tensor.empty() : tensor<1x1x1xf32>
+  %s = tenon.kv_source %k, %v : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+  %0:2 = tenon.attention softmax %q sources(%s) sink(%sink : tensor<1xf32>) outs(%e : tensor<1x1x1x1xf32>) lse(%l : tensor<1x1x1xf32>) : tensor<1x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } probability {
+  ^bb0(%w: f32, %b: index, %h: index, %i: index, %j: index):
+    %0 = arith.mulf %w, %half : f32
+    tenon.yield %0 : f32
+  } -> tensor<1x1x1x1xf32>, tensor<1x1x1xf32>
+  %s2 = tenon.kv_source %k2, %v : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+  %1 = tenon.attention entmax alpha(2.0) %q sources(%s2) outs(%e : tensor<1x1x1x1xf32>) : tensor<1x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x1x1x1xf32>
+  %n = tenon.normalizer init {
+    tenon.yield %zero : f32
+  } update {
+  ^bb0(%count: f32, %x: f32):
+    %next = arith.addf %count, %one : f32
+    tenon.yield %next : f32
+  } combine {
+  ^bb0(%a: f32, %b: f32):
+    %both = arith.addf %a, %b : f32
+    tenon.yield %both : f32
+  } finish {
+  ^bb0(%x: f32, %count: f32):
+    %w = arith.divf %one, %count : f32
+    tenon.yield %w : f32
+  }
+  %2 = tenon.attention user %q sources(%s2) rule(%n) outs(%e : tensor<1x1x1x1xf32>) : tensor<1x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    %is = arith.cmpf ogt, %x, %zero : f32
+    %y = arith.select %is, %low, %x : f32
+    tenon.yield %y : f32
+  } -> tensor<1x1x1x1xf32>
+  %s70 = tenon.kv_source %k70, %v70 : tensor<1x1x70x1xf32>, tensor<1x1x70x1xf32>
+  %p = tensor.empty() : tensor<1x1x1x2x1xf32>
+  %3 = tenon.attention none partial %q sources(%s70) outs(%p : tensor<1x1x1x2x1xf32>) : tensor<1x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %one : f32
+  } -> tensor<1x1x1x2x1xf32>
+  %m = tensor.empty() : tensor<1x1x1x2xf32>
+  %4:2 = tenon.attention softmax partial %q sources(%s70) outs(%p : tensor<1x1x1x2x1xf32>) lse(%m : tensor<1x1x1x2xf32>) : tensor<1x1x1x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x1x1x2x1xf32>, tensor<1x1x1x2xf32>
+  return %0#0, %0#1, %1, %2, %3, %4#1 : tensor<1x1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x2x1xf32>, tensor<1x1x1x2xf32>
 }

@@ -47,6 +47,36 @@ LogicalResult KVSourceOp::verify() {
   return success();
 }
 
+LogicalResult NormalizerOp::verify() {
+  Operation *init = getInit().front().getTerminator();
+  SmallVector<Type> state(init->getOperandTypes());
+  bool good = !state.empty() && isa<FloatType>(state[0]) && llvm::all_equal(state) && getInit().getNumArguments() == 0;
+  SmallVector<Type> twice(state), first(state), last(state);
+  llvm::append_range(twice, state);
+  if (!state.empty()) {
+    first.insert(first.begin(), state[0]);
+    last.push_back(state[0]);
+  }
+  auto check = [&](Region &region, ArrayRef<Type> arguments, size_t results) {
+    Operation *yield = region.front().getTerminator();
+    good &= region.getArgumentTypes() == TypeRange(arguments) && yield->getNumOperands() == results &&
+            llvm::all_of(yield->getOperandTypes(), [&](Type type) { return type == state[0]; });
+  };
+  if (good) {
+    check(getUpdate(), last, state.size());
+    check(getCombine(), twice, state.size());
+    check(getFinish(), first, 1);
+  }
+  if (!good) // (C1)
+    return emitOpError("expected 'update' (state, score), 'combine' (state, state) and 'finish' (score, state) of the "
+                       "float type of the state that 'init' yields, but got ")
+           << state << ", (" << getUpdate().getArgumentTypes() << "), (" << getCombine().getArgumentTypes() << ") and ("
+           << getFinish().getArgumentTypes() << ")";
+  return success();
+}
+
+NormalizerOp AttentionOp::getRuleOp() { return getRule() ? getRule().getDefiningOp<NormalizerOp>() : NormalizerOp(); }
+
 KVSourceOp AttentionOp::getSource(unsigned number) { return getSources()[number].getDefiningOp<KVSourceOp>(); }
 
 SmallVector<AffineMap> AttentionOp::getMaps() {
@@ -60,7 +90,7 @@ static LogicalResult verifySource(AttentionOp op, unsigned number) {
   ArrayRef<int64_t> query = getShape(op.getQuery()), result = getShape(op.getInit());
   ArrayRef<int64_t> keys = getShape(source.getKeys()), values = getShape(source.getValues());
   if (differ(getShape(source.getBatched())[0], query[0]) || differ(keys[3], query[3]) ||
-      differ(values[3], result[3])) // (C3)
+      differ(values[3], result.back())) // (C3)
     return op.emitOpError("expected keys and values of source ")
            << number << " to fit query " << op.getQuery().getType() << " and result " << op.getInit().getType()
            << ", but got " << source.getKeys().getType() << " and " << source.getValues().getType();
@@ -68,16 +98,18 @@ static LogicalResult verifySource(AttentionOp op, unsigned number) {
   if (known && (keys[1] == 0 ? query[1] != 0 : query[1] % keys[1] != 0)) // (C3)
     return op.emitOpError("expected the heads of source ")
            << number << " to divide the query's " << query[1] << ", but got " << keys[1];
-  Type key = getElementTypeOrSelf(source.getKeys().getType());
-  if (key != getElementTypeOrSelf(op.getQuery().getType()) ||
-      !isa<FloatType>(getElementTypeOrSelf(source.getValues().getType()))) // (C4)
-    return op.emitOpError("expected keys of the query's element type and values of a float type, but got ")
-           << source.getKeys().getType() << " and " << source.getValues().getType();
+  auto isNarrow = [&](Value value) {
+    auto type = dyn_cast<FloatType>(getElementTypeOrSelf(value.getType()));
+    return type && type.getWidth() <= op.getScoreType().getIntOrFloatBitWidth();
+  };
+  if (!isNarrow(source.getKeys()) || !isNarrow(source.getValues())) // (C4)
+    return op.emitOpError("expected keys and values of float types no wider than ")
+           << op.getScoreType() << ", but got " << source.getKeys().getType() << " and "
+           << source.getValues().getType();
   return success();
 }
 
-static LogicalResult verifyScore(AttentionOp op) {
-  Block &block = op.getScore().front();
+static LogicalResult verifyBodies(AttentionOp op) {
   Type wanted = Float32Type::get(op.getContext());
   if (getElementTypeOrSelf(op.getQuery().getType()).isF64())
     wanted = Float64Type::get(op.getContext());
@@ -85,18 +117,58 @@ static LogicalResult verifyScore(AttentionOp op) {
   types.append(4, IndexType::get(op.getContext()));
   for (Value extra : op.getExtras())
     types.push_back(getElementTypeOrSelf(extra.getType()));
-  if (block.getArgumentTypes() != TypeRange(types)) // (C5)
-    return op.emitOpError("expected region arguments ") << types << ", but got " << block.getArgumentTypes();
-  auto yield = dyn_cast<YieldOp>(block.getTerminator());
-  if (!yield || yield.getValues().size() != 1 || yield.getValues()[0].getType() != wanted) // (C5)
-    return op.emitOpError("expected the region to yield one value of the score's type ") << wanted;
+  for (Region &region : op->getRegions()) {
+    Block &block = region.front();
+    if (block.getArgumentTypes() != TypeRange(types)) // (C5)
+      return op.emitOpError("expected region arguments ") << types << ", but got " << block.getArgumentTypes();
+    auto yield = dyn_cast<YieldOp>(block.getTerminator());
+    if (!yield || yield.getValues().size() != 1 || yield.getValues()[0].getType() != wanted) // (C5)
+      return op.emitOpError("expected the region to yield one value of the score's type ") << wanted;
+  }
+  return success();
+}
+
+static LogicalResult verifyNormalizer(AttentionOp op) {
+  StringRef name = stringifyNormalizer(op.getNormalizer());
+  bool softmax = op.getNormalizer() == Normalizer::softmax;
+  if (Value sink = op.getSink()) {
+    ArrayRef<int64_t> shape = getShape(sink);
+    if (!softmax || shape.size() != 1 || differ(shape[0], getShape(op.getQuery())[1]) ||
+        !isa<FloatType>(getElementTypeOrSelf(sink.getType()))) // (C7)
+      return op.emitOpError("expected 'sink' to go with softmax and to be [")
+             << getShape(op.getQuery())[1] << " heads] of a float type, but got " << name << " and " << sink.getType();
+  }
+  double alpha = op.getAlpha() ? op.getAlpha()->convertToDouble() : 0;
+  if (op.getNormalizer() == Normalizer::entmax ? !(alpha > 1 && alpha <= 2) : op.getAlpha().has_value()) // (C8)
+    return op.emitOpError("expected 'alpha' to go with entmax, above 1 and at most 2, but got ")
+           << name << " and " << alpha;
+  NormalizerOp rule = op.getRuleOp();
+  bool fits = rule && rule.getInit().front().getTerminator()->getOperand(0).getType() == op.getScoreType();
+  if (op.getNormalizer() == Normalizer::user ? !fits : op.getRule() != nullptr) // (C9)
+    return op.emitOpError("expected 'rule', a tenon.normalizer of ")
+           << op.getScoreType() << ", where the normalizer is user and nowhere else, but the normalizer is " << name;
+  Value lse = op.getLse();
+  if (lse || op.getLseInit()) {
+    auto result = cast<RankedTensorType>(op.getResult().getType());
+    auto wanted = RankedTensorType::get(result.getShape().drop_back(), op.getScoreType());
+    if (!softmax || !lse || !op.getLseInit() || lse.getType() != wanted || op.getLseInit().getType() != wanted) // (C10)
+      return op.emitOpError("expected 'lse' to go with softmax, with an init and a result of type ")
+             << wanted << ", but the normalizer is " << name << " and there is "
+             << (lse ? lse.getType() : op.getLseInit().getType());
+  }
+  if (op.getPartial() && ((softmax ? !lse : !op.isElementwise()) || op.getSink() || op.hasProbability() ||
+                          getElementTypeOrSelf(op.getResult().getType()) != op.getScoreType())) // (C11)
+    return op.emitOpError("expected 'partial' to go with 'lse' or with sigmoid, relu or none, without 'sink' and "
+                          "'probability', and with results of ")
+           << op.getScoreType() << ", but got " << name << " and " << op.getResult().getType();
   return success();
 }
 
 LogicalResult AttentionOp::verify() {
   ArrayRef<int64_t> query = getShape(getQuery()), init = getShape(getInit());
-  if (query.size() != 4 || init.size() != 4 || getResult().getType() != getInit().getType()) // (C1)
-    return emitOpError("expected query, init and result of rank 4, but got ")
+  if (query.size() != 4 || init.size() != (getPartial() ? 5 : 4) ||
+      getResult().getType() != getInit().getType()) // (C1)
+    return emitOpError("expected query, init and result of rank 4 (5 for partial results), but got ")
            << getQuery().getType() << ", " << getInit().getType() << " and " << getResult().getType();
   for (unsigned dim = 0; dim < 3; ++dim)
     if (differ(query[dim], init[dim])) // (C1)
@@ -108,10 +180,12 @@ LogicalResult AttentionOp::verify() {
            << getQuery().getType() << " and " << getInit().getType();
   if (getSources().empty()) // (C2)
     return emitOpError("expected at least one source, but got none");
+  if (failed(verifyBodies(*this)))
+    return failure();
   for (unsigned number = 0; number < getSources().size(); ++number)
     if (failed(verifySource(*this, number)))
       return failure();
-  if (failed(verifyScore(*this)))
+  if (failed(verifyNormalizer(*this)))
     return failure();
   if (getExtraMaps().size() != getExtras().size()) // (C6)
     return emitOpError("expected one map per extra, ") << getExtras().size() << ", but got " << getExtraMaps().size();

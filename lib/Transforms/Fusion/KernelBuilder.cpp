@@ -13,7 +13,7 @@ using namespace mlir;
 using namespace tenon;
 
 bool fusion::isCopiedIntoKernels(Operation *op) {
-  if (isa<tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, KVSourceOp>(op))
+  if (isa<tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, KVSourceOp, NormalizerOp>(op))
     return true;
   auto constant = dyn_cast<arith::ConstantOp>(op);
   return constant && (!isa<ShapedType>(constant.getType()) || isa<SplatElementsAttr>(constant.getValue()));

@@ -127,7 +127,7 @@ Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, 
   }
   bool indexed = false;
   for (unsigned number = 0; number < 4; ++number)
-    indexed |= op.readsIndex(number);
+    indexed |= !op.getScore().front().getArgument(1 + number).use_empty();
   if (!indexed)
     return contract(query, keys, /*turned=*/false, few, out, extras, maps, &op.getScore().front());
   Value scores = contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr);

@@ -134,7 +134,53 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
 
 def Tenon_Normalizer : Tenon_I64Enum<"Normalizer", "how the scores of a query become weights", [
   I64EnumAttrCase<"softmax", 0>, I64EnumAttrCase<"sigmoid", 1>, I64EnumAttrCase<"relu", 2>,
-  I64EnumAttrCase<"none", 3>]>;
+  I64EnumAttrCase<"none", 3>, I64EnumAttrCase<"entmax", 4>, I64EnumAttrCase<"user", 5>]>;
+
+def Tenon_NormalizerType : TypeDef<Tenon_Dialect, "NormalizerRule"> {
+  let mnemonic = "normalizer";
+  let summary = "how scores become weights, by a user's regions";
+}
+
+def Tenon_NormalizerOp : Tenon_Op<"normalizer", [Pure, SingleBlock]> {
+  let summary = "a normalizer for an attention, in four regions";
+  let description = [{
+    A row of scores is folded into a state of one or more numbers, which weighs each score: from `init`, `update` takes
+    in one score; `combine` joins the states of two parts of a row; `finish` gives the weight of a score under the whole
+    row's state. A row may be folded in any order and in any parts, so `combine` is associative and commutative, and
+    with `init` changes nothing.
+
+    - (C1) `init` has no arguments, `update` the state and a score, `combine` two states, `finish` a score and the state;
+      the first three yield a state, `finish` one weight; all are of one float type.
+
+    Example (the score over the sum of absolute scores):
+    ```mlir
+    %n = tenon.normalizer init {
+      tenon.yield %zero : f32
+    } update {
+    ^bb0(%sum: f32, %score: f32):
+      %size = math.absf %score : f32
+      %next = arith.addf %sum, %size : f32
+      tenon.yield %next : f32
+    } combine {
+    ^bb0(%a: f32, %b: f32):
+      %both = arith.addf %a, %b : f32
+      tenon.yield %both : f32
+    } finish {
+    ^bb0(%score: f32, %sum: f32):
+      %weight = arith.divf %score, %sum : f32
+      tenon.yield %weight : f32
+    }
+    ```
+  }];
+  let results = (outs Tenon_NormalizerType:$rule);
+  let regions = (region SizedRegion<1>:$init, SizedRegion<1>:$update, SizedRegion<1>:$combine, SizedRegion<1>:$finish);
+  let assemblyFormat = "`init` $init `update` $update `combine` $combine `finish` $finish attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The numbers of a state.
+    unsigned getStateSize() { return getInit().front().getTerminator()->getNumOperands(); }
+  }];
+}
 
 def Tenon_AttentionOp : Tenon_Op<"attention",
     [DestinationStyleOpInterface, SingleBlock, AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
@@ -144,21 +190,38 @@ def Tenon_AttentionOp : Tenon_Op<"attention",
     reads head `h / (H / G)` of the source), the result `[B, H, S, E]` is
 
       score[k]  = region(sum over d of query[b, h, q, d] * keys[b, g, k, d], b, h, q, k, extras..)
-      weight    = normalizer(score over the keys of all sources that the masks let through)
+      weight    = probability(normalizer(score over the keys of all sources that the masks let through), b, h, q, k, extras..)
       out[q, e] = sum over k of weight[k] * values[b, g, k, e]
 
-    The normalizers: `softmax` divides exponentials by their sum; `sigmoid`, `relu` and `none` take each score by itself.
-    A query that sees no key gets zeros. The region sees indices (k counts within its source) and the elements of
-    `extras` at (b, h, q, k) by their maps; a scale is part of it. Sums are kept in f32, in f64 for f64.
+    The normalizers: `softmax` divides exponentials by their sum, to which `sink` `[H]` adds the exponential of one more
+    score per head; `sigmoid`, `relu` and `none` take each score by itself; `entmax` with `alpha` a is the positive part of
+    `(a - 1) * score - t` to the power `1 / (a - 1)`, where t is such that weights sum to 1 (`alpha` 2 is sparsemax); `user`
+    is a `tenon.normalizer`, the `rule`. Scores of -inf weigh nothing, and a user's rule does not see them. A query that sees
+    no key gets zeros.
 
-    - (C1) query, init and result have rank 4; batch, heads and queries of query and init agree where static.
+    Regions see indices (k counts within its source) and the elements of `extras` at (b, h, q, k) by their maps; a scale is
+    part of the score's. Without a `probability` region weights stay as they are. Sums are kept in f32, in f64 for f64.
+
+    The result `lse` `[B, H, S]` is the logarithm of the sum of a softmax, the sink's part included; -inf where nothing was
+    summed. With `partial`, results have parts of the keys in a dim before E, and at the end of `lse`: `[B, H, S, C, E]` and
+    `[B, H, S, C]`. Part c is the attention over the keys of each source from `c * N` to before `(c + 1) * N`, where N is
+    the number of keys that exist over C, rounded up to a multiple of 64.
+
+    - (C1) query, init and result have rank 4 (init and result rank 5 with `partial`); batch, heads and queries of query and
+      init agree where static.
     - (C2) there is at least one source, and each is the result of a `tenon.kv_source`.
     - (C3) keys have the query's batch and D; values have the result's E; the source's heads divide the query's.
-    - (C4) query, keys, values and init are floats; query and keys have one element type.
-    - (C5) the region has the arguments (score, b, h, q, k, one per extra), the score in f32 (f64 for an f64 query),
-      indices as `index`, and yields one value of the score's type.
+    - (C4) query, keys, values, sink and init are floats; keys and values are no wider than scores.
+    - (C5) the regions have the arguments (score or weight, b, h, q, k, one per extra), the first in f32 (f64 for an f64
+      query), indices as `index`, and yield one value of its type.
     - (C6) there is one map per extra, of the dims (b, h, q, k), one result per dimension of the extra, each result a
       dim of its own or 0.
+    - (C7) `sink` is `[H]`, and goes with softmax.
+    - (C8) `alpha` goes with entmax, where it is above 1 and at most 2.
+    - (C9) `rule` goes with `user`, and is the result of a `tenon.normalizer` of the score's type.
+    - (C10) `lse` goes with softmax; its init and result are tensors of the score's type and of the result's shape without E.
+    - (C11) `partial` goes with `lse`, or with a normalizer that takes each score by itself, and not with `sink` or
+      `probability`; the result is of the score's type.
 
     Example:
     ```mlir
@@ -167,26 +230,47 @@ def Tenon_AttentionOp : Tenon_Op<"attention",
       %scaled = arith.mulf %score, %eighth : f32
       tenon.yield %scaled : f32
     } -> tensor<1x8x128x64xf32>
+    %p, %lse = tenon.attention softmax %q sources(%s) sink(%sink : tensor<8xf32>) outs(%e : tensor<1x8x128x64xf32>)
+        lse(%l : tensor<1x8x128xf32>) : tensor<1x8x128x64xf32> {
+    ^bb0(%score: f32, %b: index, %h: index, %i: index, %k: index):
+      tenon.yield %score : f32
+    } probability {
+    ^bb0(%weight: f32, %b: index, %h: index, %i: index, %k: index):
+      %half = arith.mulf %weight, %eighth : f32
+      tenon.yield %half : f32
+    } -> tensor<1x8x128x64xf32>, tensor<1x8x128xf32>
     ```
   }];
-  let arguments = (ins Tenon_Normalizer:$normalizer, AnyRankedTensor:$query, Variadic<Tenon_KVSourceType>:$sources,
-                       Variadic<AnyRankedTensor>:$extras, AnyRankedTensor:$init,
-                       DefaultValuedAttr<ArrayAttr, "{}">:$extra_maps);
-  let results = (outs AnyRankedTensor:$result);
-  let regions = (region SizedRegion<1>:$score);
+  let arguments = (ins Tenon_Normalizer:$normalizer, OptionalAttr<F64Attr>:$alpha, AnyRankedTensor:$query,
+                       Variadic<Tenon_KVSourceType>:$sources, Optional<AnyRankedTensor>:$sink,
+                       Optional<Tenon_NormalizerType>:$rule, Variadic<AnyRankedTensor>:$extras,
+                       AnyRankedTensor:$init, Optional<AnyRankedTensor>:$lse_init,
+                       DefaultValuedAttr<ArrayAttr, "{}">:$extra_maps, UnitAttr:$partial);
+  let results = (outs AnyRankedTensor:$result, Optional<AnyRankedTensor>:$lse);
+  let regions = (region SizedRegion<1>:$score, VariadicRegion<SizedRegion<1>>:$probability);
   let assemblyFormat = [{
-    $normalizer $query `sources` `(` $sources `)` (`extras` `(` $extras^ `:` type($extras) `)` `maps` $extra_maps)?
-    `outs` `(` $init `:` type($init) `)` attr-dict `:` type($query) $score `->` type($result)
+    $normalizer (`alpha` `(` $alpha^ `)`)? (`partial` $partial^)? $query `sources` `(` $sources `)`
+    (`sink` `(` $sink^ `:` type($sink) `)`)? (`rule` `(` $rule^ `)`)?
+    (`extras` `(` $extras^ `:` type($extras) `)` `maps` $extra_maps)?
+    `outs` `(` $init `:` type($init) `)` (`lse` `(` $lse_init^ `:` type($lse_init) `)`)? attr-dict `:` type($query)
+    $score (`probability` $probability^)? `->` type($result) (`,` type($lse)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(*this, getInitMutable().getOperandNumber(), getLseInit() ? 2 : 1);
+    }
     /// The op that makes source `number`.
     ::tenon::KVSourceOp getSource(unsigned number);
+    /// The op that makes `rule`; null without one.
+    ::tenon::NormalizerOp getRuleOp();
     ::mlir::Type getScoreType() { return getScore().front().getArgument(0).getType(); }
     ::llvm::SmallVector<::mlir::AffineMap> getMaps();
-    /// Whether the score's region reads the index argument `number` (0 to 3: b, h, q, k).
-    bool readsIndex(unsigned number) { return !getScore().front().getArgument(1 + number).use_empty(); }
+    bool hasProbability() { return !getProbability().empty(); }
+    /// Whether a score's weight does not depend on the row's others.
+    bool isElementwise() {
+      return ::llvm::is_contained({Normalizer::sigmoid, Normalizer::relu, Normalizer::none}, getNormalizer());
+    }
   }];
 }
 

@@ -46,8 +46,9 @@ def Tenon_KernelOp : Tenon_Op<"kernel",
 }
 
 def Tenon_YieldOp : Tenon_Op<"yield", [Pure, ReturnLike, Terminator,
-    ParentOneOf<["::tenon::KernelOp", "::tenon::TileContractOp", "::tenon::AttentionOp"]>]> {
-  let summary = "ends the region of a tenon.kernel, of a tenon.tile_contract or of a tenon.attention";
+    ParentOneOf<["::tenon::KernelOp", "::tenon::TileContractOp", "::tenon::AttentionOp",
+                 "::tenon::NormalizerOp"]>]> {
+  let summary = "ends a region of a tenon.kernel, tenon.tile_contract, tenon.attention or tenon.normalizer";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
