@@ -73,11 +73,11 @@ TENON_API int32_t tenon_model_load(const char *path, int32_t threads, const teno
 TENON_API void tenon_model_destroy(tenon_model *model);
 
 /* The manifest: JSON with "inputs" and "outputs" ([{"name","dtype","shape":[int, "symbol" or null]}]), "kernels",
- * "target". Owned by the model. */
+ * "target". Owned by the model. An input with "donated": n is written: output n takes over its memory. */
 TENON_API const char *tenon_model_manifest_json(const tenon_model *model);
 
 typedef struct tenon_input {
-  const void *data;
+  const void *data; /* only read, unless the input is donated */
   int32_t dtype, rank;
   const int64_t *shape;
   const int64_t *strides; /* in elements; NULL: row-major, contiguous */

@@ -206,7 +206,7 @@ void evict(const std::string &root, const std::string &keep) {
   std::vector<fs::path> abandoned;
   int64_t total = 0;
   std::error_code code;
-  for (const char *part : {"/models", "/kernels", "/hashes"})
+  for (const char *part : {"/models", "/kernels", "/hashes", "/arrays"})
     for (const fs::directory_entry &entry : fs::directory_iterator(root + part, code)) {
       if (isTemporary(entry.path())) { // another process may be writing it
         if (isAbandoned(entry.path()))

@@ -53,6 +53,13 @@ llvm::Expected<json::Object> tenon::describeInterface(ModuleOp module) {
     auto port = describePort(index, type, main.getArgAttrDict(index), "input");
     if (!port)
       return port.takeError();
+    if (auto donated = main.getArgAttrOfType<IntegerAttr>(index, kDonatedAttr)) {
+      int64_t result = donated.getInt();
+      if (result < 0 || result >= main.getNumResults() || main.getResultTypes()[result] != type)
+        return llvm::createStringError("input '%s' is given to result %lld, which is none of its type",
+                                       port->getString("name")->str().c_str(), static_cast<long long>(result));
+      (*port)["donated"] = result;
+    }
     inputs.push_back(std::move(*port));
   }
   for (auto [index, type] : llvm::enumerate(main.getResultTypes())) {

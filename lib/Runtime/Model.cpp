@@ -214,6 +214,7 @@ static std::vector<Port> parsePorts(const json &list) {
     if (port.shape.size() > TENON_MAX_RANK)
       throw Error(TENON_EUNSUPPORTED, "'" + port.name + "' has rank " + std::to_string(port.shape.size()) + ", above " +
                                           std::to_string(TENON_MAX_RANK));
+    port.donated = item.value("donated", -1);
     ports.push_back(std::move(port));
   }
   return ports;
@@ -230,6 +231,10 @@ void Model::parseManifest() {
     checkProcessor(parsed.at("target"));
     inputs = parsePorts(parsed.at("inputs"));
     outputs = parsePorts(parsed.at("outputs"));
+    for (const Port &input : inputs)
+      if (input.donated >= static_cast<int32_t>(outputs.size()))
+        throw Error(TENON_EIO, "the model's manifest is damaged: input '" + input.name + "' is given to output " +
+                                   std::to_string(input.donated));
     for (const json &kernel : parsed.at("kernels"))
       kernels.push_back({kernel.at("name").get<std::string>(), kernel.at("nodes").dump()});
     constantsFile = parsed.value("constants", std::string());
@@ -409,6 +414,8 @@ void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std
         contiguous &= input.shape[dim] == 1 || input.strides[dim] == expected;
         expected *= input.shape[dim];
       }
+      if (!contiguous && port.donated >= 0)
+        throw Error(TENON_EINVAL, "input '" + port.name + "' is updated in place: expected contiguous memory");
       if (!contiguous) {
         int bits = tenon_dtype_bits(port.dtype);
         if (bits % 8 != 0)
@@ -433,6 +440,15 @@ void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *resu
   packed.reserve(inputCount);
   std::vector<void *> words;
   checkInputs(given, inputCount, packed, words);
+  for (int32_t i = 0; i < inputCount; ++i)
+    if (int32_t index = inputs[i].donated; index >= 0) {
+      tenon_output &result = results[index];
+      if (result.data && result.data != given[i].data)
+        throw Error(TENON_EINVAL, "output '" + outputs[index].name + "' takes over the memory of input '" +
+                                      inputs[i].name + "': expected no memory for it");
+      result.data = const_cast<void *>(given[i].data);
+      result.capacity = SIZE_MAX; // its shape is the input's
+    }
   auto call = takeCall();
   call->outputs = results;
   for (int32_t i = 0; i < outputCount; ++i)

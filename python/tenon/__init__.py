@@ -6,6 +6,13 @@
 
 `compile` takes a path, bytes or an onnx.ModelProto; what it made is kept in a cache, so that the next start costs
 milliseconds and loads no compiler. `load` opens what `tenon compile -o model.so` wrote.
+
+    @tn.jit
+    def attend(q, k, v):
+        return tn.attention(q, k, v, score=lambda s, b, h, i, j: tn.tanh(s / 8), mask=tn.masks.causal())
+
+`jit` compiles functions of arrays: NumPy's operators and functions, contractions, attention of any kind, convolutions,
+mixtures of experts, weights in few bits, loops and branches.
 """
 from pathlib import Path as _Path
 
@@ -17,7 +24,32 @@ if _built.is_dir():
 from .errors import (DataError, Error, FileError, InternalError, InvalidArgument, OutOfMemory,  # noqa: E402
                      Unsupported)
 from .model import Model, Value, compile, load, version  # noqa: E402
+from .tracing import masks, nn, normalizers  # noqa: E402
+from .tracing.array import Array, as_array as asarray, where  # noqa: E402
+from .tracing.attention import attention, kv_source  # noqa: E402
+from .tracing.contract import einsum, linear, matmul  # noqa: E402
+from .tracing.control import cond, fori_loop, scan, while_loop  # noqa: E402
+from .tracing.conv import avg_pool, conv, max_pool  # noqa: E402
+from .tracing.dtypes import (bfloat16, bool_, float16, float32, float64, float8_e4m3fn, float8_e5m2, int8,  # noqa: E402
+                             int16, int32, int64, uint8, uint16, uint32, uint64)
+from .tracing.experts import grouped_matmul, moe, route, segment_reduce  # noqa: E402
+from .tracing.formats import dequantize, format, quantize  # noqa: E402
+from .tracing.function import Function, Spec, jit, spec  # noqa: E402
+from .tracing.functions import *  # noqa: E402, F401, F403
+from .tracing.functions import __all__ as _functions  # noqa: E402
+from .tracing.movement import (arange, broadcast_to, concatenate, ds, expand_dims, flip, full, ones, pad,  # noqa: E402
+                               repeat, reshape, size_of, split, squeeze, stack, take, transpose, tril, zeros)
+from .tracing.normalizers import softmax  # noqa: E402
+from .tracing.reduce import all, any, argmax, max, mean, min, prod, sort, sum, top_k  # noqa: E402, A004
 
 __version__ = "0.1.0"
 __all__ = ["compile", "load", "version", "Model", "Value", "Error", "InvalidArgument", "OutOfMemory", "DataError",
-           "FileError", "Unsupported", "InternalError"]
+           "FileError", "Unsupported", "InternalError",
+           "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "softmax", "attention", "kv_source",
+           "einsum", "linear", "matmul", "cond", "fori_loop", "scan", "while_loop", "avg_pool", "conv", "max_pool",
+           "grouped_matmul", "moe", "route", "segment_reduce", "dequantize", "format", "quantize", "where",
+           "arange", "broadcast_to", "concatenate", "ds", "expand_dims", "flip", "full", "ones", "pad", "repeat", "reshape",
+           "size_of", "split", "squeeze", "stack", "take", "transpose", "tril", "zeros",
+           "all", "any", "argmax", "max", "mean", "min", "prod", "sort", "sum", "top_k",
+           "bfloat16", "bool_", "float16", "float32", "float64", "float8_e4m3fn", "float8_e5m2", "int8", "int16", "int32",
+           "int64", "uint8", "uint16", "uint32", "uint64", *_functions]

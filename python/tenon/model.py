@@ -66,6 +66,7 @@ class Model:
         self._info = {**info, "kernels": len(manifest["kernels"])}
         self.inputs, self._inputs = _interface(manifest["inputs"])
         self.outputs, self._outputs = _interface(manifest["outputs"])
+        self._donated = [(position, entry["donated"]) for position, entry in enumerate(manifest["inputs"]) if "donated" in entry]
         self._positions = {value.name: position for position, value in enumerate(self.inputs)}
 
     def __repr__(self):
@@ -116,6 +117,8 @@ class Model:
             self._check_shape("input", value, array.shape, symbols)
             entries.append((dtype.encode(array), dtype.code, array.shape))
         outs = self._check_outs(out)
+        for position, number in self._donated:
+            outs[number] = self._donate(arrays[position], self.inputs[position], outs[number])
         made = self._handle.run(entries, [None if item is None else dtype.carry(item)
                                           for item, dtype in zip(outs, self._outputs)])
         results = []
@@ -127,6 +130,16 @@ class Model:
                                              f"{list(given.shape)}")
             results.append(array if given is None else given)
         return results
+
+    @staticmethod
+    def _donate(array, value, out):
+        """The array that an input becomes when its result is written over it."""
+        if out is not None:
+            raise errors.InvalidArgument(f"input {value} is updated in place: expected no 'out' for its result")
+        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous or not array.flags.writeable:
+            raise errors.InvalidArgument(f"input {value} is updated in place: expected a NumPy array that is contiguous and "
+                                         "writeable")
+        return array
 
     def _check_shape(self, role, value, shape, symbols):
         wrong = len(shape) != len(value.shape)
@@ -280,24 +293,45 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
         data = model.SerializeToString()
     else:
         raise errors.InvalidArgument(f"expected a path, bytes or an onnx.ModelProto, but got {type(model).__name__}")
-    start = time.perf_counter()
-    reply = json.loads(extension().compile(json.dumps(request), data, progress))
-    if "warning" in reply:
-        warnings.warn(reply["warning"], RuntimeWarning, stacklevel=2)
-    try:
-        handle = extension().Handle(reply["output"], threads or 0)
-    finally:
-        if reply["temporary"]:  # what is loaded needs no name any more
-            shutil.rmtree(os.path.dirname(reply["output"]), ignore_errors=True)
-    compiled = Model(handle, {
-        "path": None if reply["temporary"] else reply["output"], "cached": reply["cached"], "threads": threads,
-        "compiled_kernels": reply["compiled_kernels"], "seconds": time.perf_counter() - start,
-        "stages": reply["seconds"], "timing": reply.get("timing", "")})
+    compiled = _compile(request, data, progress)
     unknown = set(request["shapes"]) - {value.name for value in compiled.inputs}
     if unknown:
         raise errors.InvalidArgument(f"a shape is given for {sorted(unknown)[0]!r}, but the inputs are "
                                      f"{', '.join(map(str, compiled.inputs)) or 'none'}")
     return compiled
+
+
+def compile_program(text, name, target="host", threads=None, *, output=None, cache=True, progress=None):
+    """Compiles a Program in MLIR's text form, or finds it in the cache; `name` stands for it in messages."""
+    request = {"target": target, "threads": threads or 0, "cache": bool(cache), "shapes": {}, "path": name}
+    if output:
+        request["output"] = os.path.abspath(output)
+    return _compile(request, text.encode(), progress)
+
+
+def _compile(request, data, progress):
+    start = time.perf_counter()
+    reply = json.loads(extension().compile(json.dumps(request), data, progress))
+    if "warning" in reply:
+        warnings.warn(reply["warning"], RuntimeWarning, stacklevel=3)
+    try:
+        handle = extension().Handle(reply["output"], request["threads"])
+    finally:
+        if reply["temporary"]:  # what is loaded needs no name any more
+            shutil.rmtree(os.path.dirname(reply["output"]), ignore_errors=True)
+    return Model(handle, {
+        "path": None if reply["temporary"] else reply["output"], "cached": reply["cached"],
+        "threads": request["threads"] or None, "compiled_kernels": reply["compiled_kernels"],
+        "seconds": time.perf_counter() - start, "stages": reply["seconds"], "timing": reply.get("timing", "")})
+
+
+def cache_folder():
+    """Where compiled models and captured arrays are kept."""
+    given = os.environ.get("TENON_CACHE_DIR")
+    if given:
+        return given
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "tenon")
 
 
 def load(path, threads=None):

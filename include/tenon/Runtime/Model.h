@@ -40,6 +40,7 @@ struct Port {
   std::string name;
   int32_t dtype = 0;
   std::vector<Dim> shape;
+  int32_t donated = -1; ///< of an input: the output that takes over its memory
 };
 
 /// Sums of one kernel while profiling is on.

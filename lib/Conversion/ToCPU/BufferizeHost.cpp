@@ -21,9 +21,10 @@ class BufferizeHost : public tenon::impl::BufferizeHostBase<BufferizeHost> {
     for (auto function : module.getOps<func::FuncOp>()) {
       if (function.isExternal())
         continue;
-      // The caller's inputs are never written.
+      // The caller's inputs are never written, but for those that he gives away.
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        function.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName, builder.getBoolAttr(false));
+        function.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName,
+                            builder.getBoolAttr(function.getArgAttr(i, tenon::kDonatedAttr) != nullptr));
     }
     bufferization::OneShotBufferizationOptions options;
     options.bufferizeFunctionBoundaries = true;

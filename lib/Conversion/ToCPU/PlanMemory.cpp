@@ -53,20 +53,28 @@ public:
   }
 
 private:
+  /// The buffer that `value` is a reshaped view of.
+  static Value getRoot(Value value) {
+    while (Operation *view = value.getDefiningOp()) {
+      if (!isa<memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp, memref::ReshapeOp>(view))
+        break;
+      value = view->getOperand(0);
+    }
+    return value;
+  }
+
   /// Finds the buffers, their lives and those that results are made of.
   void collect() {
     for (auto [position, op] : llvm::enumerate(entry))
       positions[&op] = position;
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (auto donated = function.getArgAttrOfType<IntegerAttr>(i, tenon::kDonatedAttr))
+        donors[donated.getInt()] = i;
     BufferViewFlowAnalysis aliases(function);
     Operation *terminator = entry.getTerminator();
     llvm::SmallDenseMap<Value, int64_t, 8> taken;
     for (auto [index, result] : llvm::enumerate(terminator->getOperands())) {
-      Value root = result;
-      while (Operation *view = root.getDefiningOp()) {
-        if (!isa<memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp, memref::ReshapeOp>(view))
-          break;
-        root = view->getOperand(0);
-      }
+      Value root = getRoot(result);
       auto alloc = root.getDefiningOp<memref::AllocOp>();
       if (alloc && alloc->getBlock() == &entry)
         taken.try_emplace(root, index);
@@ -87,7 +95,7 @@ private:
           }
         }
       }
-      if (auto found = taken.find(alloc.getResult()); found != taken.end())
+      if (auto found = taken.find(alloc.getResult()); found != taken.end() && !donors.contains(found->second))
         buffer.output = found->second;
       buffers.push_back(buffer);
     });
@@ -105,6 +113,7 @@ private:
     for (unsigned i = 0; i < count; ++i) {
       Value loaded = tenon::abi::loadArgument(builder, loc, args, entry.getArgument(i).getType(), word);
       entry.getArgument(i).replaceAllUsesWith(loaded);
+      arguments.push_back(loaded);
     }
     // An op of its own, so that every op of the function may be hoisted before it.
     prologueEnd = LLVM::ZeroOp::create(builder, loc, pointer);
@@ -205,8 +214,9 @@ private:
         output = tenon::abi::makeMemRef(builder, loc, address, own, buffer.alloc.getDynamicSizes());
       }
       buffer.alloc.getResult().replaceAllUsesWith(output);
-      if (result == buffer.alloc.getResult())
-        results[buffer.output] = output;
+      for (Value &other : results) // one value may be several results
+        if (other == buffer.alloc.getResult())
+          other = output;
       done[buffer.output] = true;
     }
     OpBuilder builder(oldReturn);
@@ -214,6 +224,14 @@ private:
       if (done[index])
         continue;
       auto type = cast<MemRefType>(result.getType());
+      Value root = getRoot(result), donor;
+      if (auto found = donors.find(index); found != donors.end()) {
+        donor = arguments[found->second];
+        for (auto [other, argument] : donors)
+          if (root == arguments[argument] && root != donor)
+            return function.emitError("result ") << index << " takes over the memory of argument " << found->second
+                                                 << ", but is the donated argument " << argument;
+      }
       if (!type.getLayout().isIdentity())
         return function.emitError("result ") << index << " has no contiguous buffer";
       SmallVector<Value> sizes;
@@ -221,7 +239,8 @@ private:
         if (ShapedType::isDynamic(size))
           sizes.push_back(memref::DimOp::create(builder, loc, result, dim));
       Value output = makeOutput(builder, index, type, sizes);
-      memref::CopyOp::create(builder, loc, result, output);
+      if (!donor || root != donor)
+        memref::CopyOp::create(builder, loc, result, output);
     }
     oldReturn->erase();
     for (Buffer &buffer : buffers)
@@ -351,6 +370,8 @@ private:
   Location loc;
   Value call;
   Operation *prologueEnd = nullptr, *oldReturn = nullptr;
+  SmallVector<Value> arguments;             ///< of the function, as it reads them
+  llvm::DenseMap<int64_t, unsigned> donors; ///< result -> argument whose memory it takes over
   SmallVector<Value> results;
   SmallVector<Buffer> buffers;
   llvm::DenseMap<Operation *, int64_t> positions;

@@ -5,19 +5,12 @@ The cache is safe to delete at any time. TENON_CACHE_DIR moves it; the default i
 """
 import os
 
+from ..model import cache_folder
+
 
 def add_arguments(parser):
     parser.add_argument("action", choices=["show", "clear", "path"], nargs="?", default="show",
                         help="show sizes (default), clear all, or print the folder")
-
-
-def directory():
-    """Where compiled models are kept."""
-    given = os.environ.get("TENON_CACHE_DIR")
-    if given:
-        return given
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "tenon")
 
 
 def measure(folder, remove=False):
@@ -37,7 +30,7 @@ def measure(folder, remove=False):
 
 
 def main(options):
-    folder = directory()
+    folder = cache_folder()
     if options.action == "path":
         print(folder)
         return

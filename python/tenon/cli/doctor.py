@@ -61,8 +61,9 @@ def _try_compiler():
 
 def _cache():
     from . import cache
+    from .. import model
 
-    folder = probe = cache.directory()
+    folder = probe = model.cache_folder()
     while not os.path.exists(probe):
         probe = os.path.dirname(probe) or "."
     if not os.path.isdir(probe) or not os.access(probe, os.W_OK):

@@ -40,5 +40,7 @@ inline constexpr llvm::StringLiteral kTargetAttr = "tenon.target";
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
 inline constexpr llvm::StringLiteral kDTypeAttr = "tenon.dtype";
 inline constexpr llvm::StringLiteral kDimsAttr = "tenon.dims";
+/// On an argument of @main: the number of the result that takes over its memory.
+inline constexpr llvm::StringLiteral kDonatedAttr = "tenon.donated";
 
 } // namespace tenon

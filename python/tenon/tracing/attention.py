@@ -1,0 +1,200 @@
+"""tenon.attention: any score, mask, normalizer and storage, as one kernel."""
+import math
+from typing import NamedTuple, Optional
+
+from . import dims as dims_
+from . import dtypes, masks, movement, normalizers, scalar, trace as trace_
+from .array import Array, as_array, check_dtypes
+from .scalar import Scalar
+
+__all__ = ["attention", "kv_source", "KVSource"]
+
+
+class KVSource(NamedTuple):
+    """Keys and values of one storage, under one mask; made by `kv_source`."""
+    keys: Array
+    values: Array
+    mask: Optional[masks.Mask]
+    lengths: Optional[Array]
+    pages: Optional[Array]
+    start: Optional[Array]
+
+    @property
+    def key_count(self):
+        return self.keys.shape[2] if self.pages is None else self.pages.shape[-1] * self.keys.shape[2]
+
+
+def _shown(array):
+    return f"{array.dtype}{dims_.text(array.shape)}"
+
+
+def kv_source(keys, values, *, mask=None, lengths=None, pages=None, start=None):
+    """Keys [B, G, T, D] and values [B, G, T, E] for an attention.
+
+    mask     of tenon.masks: which keys a query sees
+    lengths  integers [B] or [B, G]: how many of the keys exist
+    pages    integers [B, M] or [B, G, M]: keys and values are pools of pages [P, G, N, D] and [P, G, N, E], and key k of
+             batch b is number k % N of page pages[b, k // N]
+    start    integers [B]: the storage is a ring, and key k lies at (start[b] + k) % T
+    """
+    keys, values = as_array(keys), as_array(values)
+    for name, array in (("keys", keys), ("values", values)):
+        if array.ndim != 4:
+            trace_.fail(f"in attention: expected {name} [batch, heads, keys, size], but got {_shown(array)}")
+    for axis, what in enumerate(("batches", "heads", "keys")):
+        trace_.current().check_equal(keys.shape[axis], values.shape[axis], f"in attention: keys {_shown(keys)} and values "
+                                     f"{_shown(values)} differ in {what}: {keys.shape[axis]} and {values.shape[axis]}")
+    if mask is not None and not isinstance(mask, masks.Mask):
+        trace_.fail(f"in attention: expected a mask of tenon.masks, but got {type(mask).__name__}; "
+                    "scores of an array are added in `score`")
+    lists = {}
+    for name, value, ranks in (("lengths", lengths, (1, 2)), ("pages", pages, (2, 3)), ("start", start, (1,))):
+        if value is None:
+            lists[name] = None
+            continue
+        array = as_array(value)
+        if array.ndim not in ranks or not array.dtype.is_integer:
+            trace_.fail(f"in attention: expected {name} of integers with {' or '.join(map(str, ranks))} dims, but got {_shown(array)}")
+        lists[name] = array
+    return KVSource(keys, values, mask, **lists)
+
+
+def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalizer=None, lengths=None, pages=None, start=None,
+              sources=None):
+    """Attention of queries [B, H, S, D] over keys [B, G, T, D] and values [B, G, T, E]: an array [B, H, S, E]. G divides
+    H: head h reads head h // (H // G).
+
+    score        (s, b, h, i, j) -> the score of query i for key j of head h in batch b, where s is their product times
+                 `scale`. Arrays may be read at [b, h, i, j] or a choice of these in this order: score=lambda s, b, h, i, j:
+                 s + bias[h, i, j]
+    scale        factor of the products; without it 1 / sqrt(D), or 1 where there is a score
+    mask         of tenon.masks: masks.causal() & masks.window(256)
+    normalizer   tenon.softmax() (default), tenon.sigmoid(), ..: see tenon.normalizers
+    lengths, pages, start   as of tenon.kv_source
+    sources      instead of k and v: a list of tenon.kv_source under one normalizer
+    """
+    q = as_array(q)
+    if q.ndim != 4:
+        trace_.fail(f"in attention: expected queries [batch, heads, queries, size], but got {_shown(q)}")
+    if (sources is None) == (k is None):
+        trace_.fail("in attention: expected either k and v, or sources")
+    if sources is None:
+        if v is None:
+            trace_.fail("in attention: keys without values")
+        sources = [kv_source(k, v, mask=mask, lengths=lengths, pages=pages, start=start)]
+    elif mask is not None or lengths is not None or pages is not None or start is not None:
+        trace_.fail("in attention: with sources, masks, lengths, pages and start belong to each source")
+    if not sources or not all(isinstance(source, KVSource) for source in sources):
+        trace_.fail("in attention: expected sources made by tenon.kv_source")
+    trace = trace_.current()
+    for source in sources:
+        _check_source(trace, q, source)
+    if scale is None:
+        scale = 1.0 if score is not None or not isinstance(q.shape[3], int) else 1 / math.sqrt(max(q.shape[3], 1))
+    kind = dtypes.float64 if q.dtype.name == "float64" else dtypes.float32
+
+    names = [trace.fresh("s")] + [trace.fresh("i") for _ in range(4)]
+    extras = _Extras(trace, q, sources, names[1:], kind)
+    with trace.block() as lines:
+        value = Scalar(names[0], kind)
+        if not (scalar.is_number(scale) and scale == 1):
+            value = scalar.mul(value, scalar.literal(float(scale), kind))
+        if score is not None:
+            with extras.reading():
+                made = score(value, *[Scalar(name, dtypes.index) for name in names[1:]])
+            if scalar.is_number(made):
+                made = scalar.literal(float(made), kind)
+            if not isinstance(made, Scalar):
+                trace_.fail(f"in attention: expected the score to give a number, but got {type(made).__name__}")
+            value = scalar.cast(made, kind)
+        trace.emit(f"tenon.yield {value.ssa} : {kind.mlir}")
+    made = [_emit_source(trace, source) for source in sources]
+    shape = (q.shape[0], q.shape[1], q.shape[2], sources[0].values.shape[3])
+    target, result_type = trace.empty(shape, q.dtype), trace.tensor_type(shape, q.dtype)
+    block = ", ".join([f"{names[0]}: {kind.mlir}"] + [f"{name}: index" for name in names[1:]]
+                      + [f"{name}: {array.dtype.mlir}" for array, _, name in extras.found])
+    text = f"tenon.attention {normalizers.of(normalizer).text} {q.ssa} sources({', '.join(made)})"
+    if extras.found:
+        text += (f" extras({', '.join(array.ssa for array, _, _ in extras.found)} : {', '.join(array.type for array, _, _ in extras.found)})"
+                 f" maps [{', '.join(extras.map(results) for _, results, _ in extras.found)}]")
+    text += f" outs({target} : {result_type}) : {q.type} {{\n^bb0({block}):\n" + "\n".join(lines) + f"\n}} -> {result_type}"
+    return Array(trace.emit_value(text, "attention"), shape, q.dtype)
+
+
+def _check_source(trace, q, source):
+    keys, values = source.keys, source.values
+    check_dtypes("attention", [q, keys])
+    if not q.dtype.is_float:
+        trace_.fail(f"in attention: expected floats, but got queries {_shown(q)}")
+    trace.check_equal(q.shape[3], keys.shape[3], f"in attention: queries {_shown(q)} and keys {_shown(keys)} differ in size: "
+                      f"{q.shape[3]} and {keys.shape[3]}")
+    heads, groups = q.shape[1], keys.shape[1]
+    if not isinstance(heads, int) or not isinstance(groups, int) or groups == 0 or heads % groups:
+        trace_.fail(f"in attention: the {groups} heads of keys {_shown(keys)} do not divide the {heads} of queries {_shown(q)}")
+    batched = keys if source.pages is None else source.pages
+    trace.check_equal(q.shape[0], batched.shape[0], f"in attention: queries {_shown(q)} and {'keys' if batched is keys else 'pages'} "
+                      f"{_shown(batched)} differ in batches: {q.shape[0]} and {batched.shape[0]}")
+    for name in ("lengths", "start"):
+        array = getattr(source, name)
+        if array is not None:
+            trace.check_equal(q.shape[0], array.shape[0], f"in attention: queries {_shown(q)} and {name} {_shown(array)} differ in "
+                              f"batches: {q.shape[0]} and {array.shape[0]}")
+
+
+def _emit_source(trace, source):
+    text = f"tenon.kv_source {source.keys.ssa}, {source.values.ssa}"
+    if source.pages is not None:
+        text += f" pages({source.pages.ssa} : {source.pages.type})"
+    if source.start is not None:
+        text += f" start({source.start.ssa} : {source.start.type})"
+    if source.lengths is not None:
+        text += f" lengths {source.lengths.ssa}"
+    if source.mask is not None:
+        text += f" mask({source.mask.text})"
+    text += f" : {source.keys.type}, {source.values.type}" + (f", {source.lengths.type}" if source.lengths is not None else "")
+    return trace.emit_value(text, "kv_source")
+
+
+class _Extras:
+    """Arrays that a score reads: operands of the op, each with a map of (b, h, q, k)."""
+
+    def __init__(self, trace, q, sources, names, kind):
+        self.trace, self.names, self.kind = trace, names, kind
+        self.sizes = [q.shape[0], q.shape[1], q.shape[2], sources[0].key_count]
+        self.one_source = len({str(source.key_count) for source in sources}) == 1
+        self.found = []
+
+    def reading(self):
+        return self.trace.reading(self.read)
+
+    def map(self, results):
+        return f"affine_map<(b, h, q, k) -> ({', '.join('bhqk'[r] for r in results)})>"
+
+    def read(self, array, indices):
+        if len(indices) != array.ndim:
+            trace_.fail(f"in a score: {len(indices)} indices into an array of shape {dims_.text(array.shape)}")
+        loops = [self.names.index(part.ssa) if isinstance(part, Scalar) and part.ssa in self.names else None for part in indices]
+        for part, loop in zip(indices, loops):
+            if loop is None and isinstance(part, Scalar):
+                trace_.fail("in a score: an array is read at the indices b, h, i, j themselves or at numbers, not at what is "
+                            "computed from them; arrange the array before the attention")
+        used = [loop for loop in loops if loop is not None]
+        if len(set(used)) < len(used):
+            trace_.fail("in a score: an array is read at one index twice")
+        if 3 in used and not self.one_source:
+            trace_.fail("in a score: an array is read by keys, but the sources have different numbers of keys")
+        with self.trace.outside():
+            if any(loop is None for loop in loops):
+                array = movement.get_item(array, tuple(part if loop is None else slice(None) for part, loop in zip(indices, loops)))
+            for axis, loop in enumerate(used):
+                size, wanted = array.shape[axis], self.sizes[loop]
+                what = ("batches", "heads", "queries", "keys")[loop]
+                self.trace.check_equal(size, wanted, f"in a score: an array of shape {dims_.text(array.shape)} is read by {what}, of "
+                                       f"which there are {wanted}: dim {axis} has {size}")
+        for known, results, name in self.found:
+            if known.ssa == array.ssa and results == used:
+                return scalar.cast(Scalar(name, array.dtype), self.kind) if array.dtype.is_float else Scalar(name, array.dtype)
+        name = self.trace.fresh("x")
+        self.found.append((array, used, name))
+        element = Scalar(name, array.dtype)
+        return scalar.cast(element, self.kind) if array.dtype.is_float else element
