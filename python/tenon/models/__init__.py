@@ -1,0 +1,1 @@
+"""Models built from files of weights, over tenon.jit."""
