@@ -15,6 +15,11 @@ using namespace tenon;
 
 namespace {
 
+/// What may stand between codes and a contraction: it makes each element of one other, as transposes do.
+bool isStep(linalg::LinalgOp op) {
+  return op && op.getNumDpsInputs() == 1 && op->getNumResults() == 1 && op.getNumReductionLoops() == 0;
+}
+
 /// The contractions that read `value`, itself or transposed.
 void collectContractions(Value value, llvm::SetVector<Operation *> &found) {
   for (Operation *user : value.getUsers()) {
@@ -23,7 +28,7 @@ void collectContractions(Value value, llvm::SetVector<Operation *> &found) {
       continue;
     if (isContraction(op))
       found.insert(op);
-    else if (op.getNumDpsInputs() == 1 && op->getNumResults() == 1 && op.getNumReductionLoops() == 0)
+    else if (isStep(op))
       collectContractions(op->getResult(0), found);
   }
 }
@@ -52,9 +57,10 @@ struct ConvertFormatsToLinalg : tenon::impl::ConvertFormatsToLinalgBase<ConvertF
 
   /// Transposes that nobody reads any more.
   static void eraseUnread(IRRewriter &rewriter, Value value) {
-    for (Operation *user : llvm::make_early_inc_range(value.getUsers())) {
-      for (Value result : user->getResults())
-        eraseUnread(rewriter, result);
+    for (Operation *user : llvm::to_vector(value.getUsers())) {
+      if (!isStep(dyn_cast<linalg::LinalgOp>(user)))
+        continue;
+      eraseUnread(rewriter, user->getResult(0));
       if (isOpTriviallyDead(user))
         rewriter.eraseOp(user);
     }
