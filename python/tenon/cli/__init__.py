@@ -1,17 +1,19 @@
-"""The command line: `tenon run | compile | bench | explain | doctor | cache`. One module per command."""
+"""The command line: `tenon run | generate | compile | bench | explain | doctor | cache`. One module per command."""
 import argparse
 import os
 import sys
 import warnings
 
-from . import bench, cache, compile, doctor, explain, run
+from . import bench, cache, compile, doctor, explain, generate, run
 
-COMMANDS = {"run": run, "compile": compile, "bench": bench, "explain": explain, "doctor": doctor, "cache": cache}
+COMMANDS = {"run": run, "generate": generate, "compile": compile, "bench": bench, "explain": explain, "doctor": doctor,
+            "cache": cache}
 
 EPILOG = """examples:
   tenon run model.onnx                          compile, feed random inputs, show the outputs
   tenon run model.onnx --input x=image.npy      feed arrays, --save DIR keeps the outputs
   tenon compile model.onnx -o model.so          a shared object that runs without a compiler
+  tenon generate model.gguf --prompt "Once"     continue a text with a language model
   tenon bench model.onnx --against onnxruntime  time it beside another runtime, fairly
   tenon explain model.onnx                      what became of it: kernels, schedules, time, roofline
   tenon doctor                                  what was found on this machine and what is missing
@@ -20,7 +22,7 @@ EPILOG = """examples:
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="tenon", description="Compiles ONNX models to machine code and runs them.",
+    parser = argparse.ArgumentParser(prog="tenon", description="Compiles ONNX and GGUF models to machine code and runs them.",
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, module in COMMANDS.items():
