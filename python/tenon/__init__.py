@@ -37,8 +37,9 @@ from .tracing.formats import dequantize, format, quantize  # noqa: E402
 from .tracing.function import Function, Spec, jit, spec  # noqa: E402
 from .tracing.functions import *  # noqa: E402, F401, F403
 from .tracing.functions import __all__ as _functions  # noqa: E402
-from .tracing.movement import (arange, broadcast_to, concatenate, ds, expand_dims, flip, full, ones, pad,  # noqa: E402
-                               repeat, reshape, size_of, split, squeeze, stack, take, transpose, tril, zeros)
+from .tracing.indexing import ds, flip, size_of, take  # noqa: E402
+from .tracing.movement import (arange, broadcast_to, concatenate, expand_dims, full, ones, pad, repeat, reshape,  # noqa: E402
+                               split, squeeze, stack, transpose, tril, zeros)
 from .tracing.normalizers import softmax  # noqa: E402
 from .tracing.reduce import all, any, argmax, max, mean, min, prod, sort, sum, top_k  # noqa: E402, A004
 

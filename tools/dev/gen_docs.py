@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes docs/generated from the .td files and the importer's list of operators.
+"""Makes docs/generated from the .td files, the importer's list of operators, and the variants of test/python/variants.
 
     tools/dev/gen_docs.py            write (what `make docs` runs)
     tools/dev/gen_docs.py --check    fail where a page is stale
     tools/dev/gen_docs.py --suite    run the node suite of the onnx package first and keep its counts (minutes)
 """
 import argparse
+import ast
 import json
 import os
 import re
@@ -65,6 +66,30 @@ def operators():
     return "\n".join(lines) + "\n"
 
 
+def gallery():
+    """The functions marked @variant in test/python/variants: a table, and their source by file."""
+    rows, sections = [], []
+    for path in sorted((ROOT / "test" / "python" / "variants").glob("test_*.py")):
+        text = path.read_text()
+        module = ast.parse(text)
+        sections += ["", f"## {ast.get_docstring(module).rstrip('.')}"]
+        for node in module.body:
+            marks = [mark for mark in getattr(node, "decorator_list", []) if isinstance(mark, ast.Call) and mark.func.id == "variant"]
+            if not marks:
+                continue
+            title, source = (argument.value for argument in marks[0].args)
+            lines = text.splitlines()[marks[0].end_lineno:node.end_lineno]
+            if not 3 <= len(lines) <= 20 or f"check({node.name}," not in text:
+                raise SystemExit(f"{path.name}: {node.name} needs 3 to 20 lines and a test that checks it")
+            anchor = re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+            rows.append(f"| [{title}](#{anchor}) | {source} | {len(lines)} |")
+            sections += ["", f"### {title}", "", f"{source}. Tested in test/python/variants/{path.name}.", "", "```python", *lines, "```"]
+    return "\n".join(["# Gallery", "", NOTE.strip(), "",
+                      "Published forms of attention, recurrences, convolutions, mixtures of experts and weights in few bits, each in a",
+                      "few lines of Python and each compared with NumPy in float64 by `make test`.", "",
+                      "| variant | published | lines |", "|---|---|---|", *rows, *sections]) + "\n"
+
+
 def pages():
     """{file name: text}"""
     folder = ROOT / "include" / "tenon" / "Dialect" / "IR"
@@ -82,6 +107,7 @@ def pages():
         passes += [f"## {room}", "", tblgen(path, "-gen-pass-doc")]
     made["passes.md"] = "\n".join(passes)
     made["onnx.md"] = operators()
+    made["gallery.md"] = gallery()
     return made
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from .. import errors
 from ..tracing import formats
 from ..tracing.array import Array
-from ..tracing.movement import take
+from ..tracing.indexing import take
 from ..tracing.contract import linear
 
 

@@ -9,7 +9,8 @@ from ..tracing.array import as_array
 from ..tracing.attention import attention
 from ..tracing.control import fori_loop
 from ..tracing.function import jit
-from ..tracing.movement import ds, stack, take
+from ..tracing.indexing import ds, take
+from ..tracing.movement import stack
 from .gguf_file import GGUFFile
 
 PAGE = 64

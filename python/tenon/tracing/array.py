@@ -54,16 +54,16 @@ class Array:
         return self if to == self.dtype else elementwise("cast", lambda x: scalar.cast(x, to), self)
 
     def __getitem__(self, key):
-        from . import movement
+        from . import indexing
 
-        return movement.get_item(self, key)
+        return indexing.get_item(self, key)
 
     @property
     def at(self):
         """`x.at[key].set(value)`: x with other values there, where key is as in x[key]."""
-        from . import movement
+        from . import indexing
 
-        return movement.At(self)
+        return indexing.At(self)
 
     @property
     def T(self):
@@ -258,6 +258,9 @@ def where(condition, x, y):
     values = [as_array(condition)] + [v if scalar.is_number(v) and not isinstance(v, np.generic) else as_array(v) for v in (x, y)]
     if not values[0].dtype.is_bool:
         trace_.fail(f"in where: expected a condition of bool, but got {values[0].dtype}{dims_.text(values[0].shape)}")
+    if not any(isinstance(value, Array) for value in values[1:]):
+        kind = dtypes.float32 if any(isinstance(value, float) for value in values[1:]) else None
+        values[1:] = [as_array(value, kind) for value in values[1:]]
     check_dtypes("where", values[1:])
     return elementwise("where", lambda c, a, b: scalar.where(c, *scalar.unify([a, b], "where")), *values)
 

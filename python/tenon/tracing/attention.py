@@ -3,7 +3,7 @@ import math
 from typing import NamedTuple, Optional
 
 from . import dims as dims_
-from . import dtypes, masks, movement, normalizers, scalar, trace as trace_
+from . import dtypes, indexing, masks, normalizers, scalar, trace as trace_
 from .array import Array, as_array, check_dtypes
 from .scalar import Scalar
 
@@ -185,7 +185,7 @@ class _Extras:
             trace_.fail("in a score: an array is read by keys, but the sources have different numbers of keys")
         with self.trace.outside():
             if any(loop is None for loop in loops):
-                array = movement.get_item(array, tuple(part if loop is None else slice(None) for part, loop in zip(indices, loops)))
+                array = indexing.get_item(array, tuple(part if loop is None else slice(None) for part, loop in zip(indices, loops)))
             for axis, loop in enumerate(used):
                 size, wanted = array.shape[axis], self.sizes[loop]
                 what = ("batches", "heads", "queries", "keys")[loop]

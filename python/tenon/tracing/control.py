@@ -2,7 +2,7 @@
 from . import dims as dims_
 from . import trace as trace_, tree
 from .array import Array, as_array
-from .movement import _scalar_index, ds
+from .indexing import _scalar_index, ds
 
 __all__ = ["cond", "while_loop", "fori_loop", "scan"]
 

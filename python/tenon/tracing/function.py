@@ -11,7 +11,7 @@ from .. import errors, model as model_
 from . import dims as dims_
 from . import dtypes, scalar, tree
 from .array import Array, as_array
-from .trace import Trace
+from .trace import Trace, user_lines
 
 
 class Spec(NamedTuple):
@@ -165,9 +165,9 @@ class Function:
                 results, lambda v: isinstance(v, (Array, np.ndarray, scalar.Scalar, dims_.Dim)) or scalar.is_number(v))
             outputs = [as_array(leaf) for leaf in out_leaves]
             if _has_static(out_structure):
-                raise errors.InvalidArgument(f"{self.__name__}: expected arrays as results, but got {_has_static(out_structure)}")
+                raise errors.InvalidArgument(f"{self._place()}: expected arrays as results, but got {_has_static(out_structure)}")
             if not outputs:
-                raise errors.InvalidArgument(f"{self.__name__}: the function returns no array")
+                raise errors.InvalidArgument(f"{self._place()}: the function returns no array")
             donated = self._match_donated(roots, arguments, outputs)
             declarations = trace.declare_weights(os.path.join(model_.cache_folder(), "arrays"))
         out_names = tree.names(out_structure, "" if isinstance(results, dict) else "result") if out_structure != "*" else ["result"]
@@ -190,7 +190,13 @@ class Function:
                 kwargs[name] = bound[name]
             else:
                 args.append(bound[name])
-        return self._function(*args, **kwargs)
+        with user_lines():
+            return self._function(*args, **kwargs)
+
+    def _place(self):
+        """Where the function stands, for messages about all of it."""
+        code = getattr(inspect.unwrap(self._function), "__code__", None)
+        return f"{code.co_filename}:{code.co_firstlineno}: in {self.__name__}" if code else self.__name__
 
     def _match_donated(self, roots, arguments, outputs):
         """{argument: result}: donated arguments, in order, with results of their shape and dtype."""

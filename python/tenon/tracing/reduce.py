@@ -4,7 +4,8 @@ import math
 from . import dims as dims_
 from . import dtypes, scalar, trace as trace_
 from .array import Array, apply, as_array, elementwise, generic
-from .movement import axis_of, reshape, size_of, squeeze
+from .indexing import size_of
+from .movement import axis_of, reshape, squeeze
 from .scalar import Scalar
 
 

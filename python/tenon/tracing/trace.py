@@ -46,6 +46,23 @@ def fail(message, kind=errors.InvalidArgument):
     raise kind(f"{file}:{line}: {message}")
 
 
+@contextlib.contextmanager
+def user_lines():
+    """Errors of what is traced inside start with the user's file and line."""
+    try:
+        yield
+    except errors.Error as error:
+        place, traceback = None, error.__traceback__
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            if not code.co_filename.startswith(_PACKAGE):
+                place = f"{code.co_filename}:{traceback.tb_lineno}: "
+            traceback = traceback.tb_next
+        if place is None or str(error).startswith(place):
+            raise
+        raise type(error)(f"{place}{error}") from error
+
+
 class Trace:
     """Collects the text of one function. Values are SSA names; arrays wrap them (see array.py)."""
 
