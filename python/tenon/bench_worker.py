@@ -3,7 +3,8 @@
     python -m tenon.bench_worker RUNTIME MODEL THREADS SHAPES INPUTS
 
 SHAPES is JSON; INPUTS an .npz file, which the runtime `tenon` writes and the others read. The first line out says what
-loading took; then each line in is {"seconds": s} (time calls for that long) or {"save": path} (write the outputs).
+loading took and which calls there are ("run", or "prefill" and "decode" of a language model); then each line in is
+{"seconds": s, "call": name} (time such calls for that long) or {"save": path} (write the outputs).
 """
 import json
 import os
@@ -30,7 +31,7 @@ def _tenon(path, threads, shapes, inputs):
         results = model(*values)
         return dict(zip(names, results if isinstance(results, tuple) else (results,)))
 
-    return call, {**work, "cached": model.info["cached"], "version": tn.version()}
+    return {"run": call}, {**work, "cached": model.info["cached"], "version": tn.version()}
 
 
 def _read(inputs):
@@ -47,7 +48,7 @@ def _onnxruntime(path, threads, shapes, inputs):
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     arrays = _read(inputs)
     names = [value.name for value in session.get_outputs()]
-    return lambda: dict(zip(names, session.run(None, arrays))), {"version": onnxruntime.__version__}
+    return {"run": lambda: dict(zip(names, session.run(None, arrays)))}, {"version": onnxruntime.__version__}
 
 
 def _openvino(path, threads, shapes, inputs):
@@ -65,10 +66,59 @@ def _openvino(path, threads, shapes, inputs):
         request.infer(arrays, share_inputs=True)
         return {output.any_name: request.get_output_tensor(index).data for index, output in enumerate(compiled.outputs)}
 
-    return call, {"version": openvino.__version__.split("-")[0]}
+    return {"run": call}, {"version": openvino.__version__.split("-")[0]}
+
+
+#: What is timed of a language model: a prompt, and tokens one by one behind a shorter one.
+PROMPT, BEHIND, TOKENS = 512, 128, 32
+
+
+def _language(evaluate, rewind, facts):
+    """Calls of a language model: evaluate(tokens) gives the logits behind them, rewind(n) forgets all but n tokens."""
+    tokens = [int(t) for t in np.random.default_rng(0).integers(100, 10000, PROMPT)]
+
+    def prefill():
+        rewind(0)
+        return {"logits": np.array(evaluate(tokens))}
+
+    def decode():
+        rewind(BEHIND)
+        for token in tokens[:TOKENS]:
+            evaluate([token])
+
+    prefill()  # fills what decode stands behind
+    return {"prefill": prefill, "decode": decode}, {**facts, "tokens": {"prefill": PROMPT, "decode": TOKENS}}
+
+
+def _tenon_language(path, threads, shapes, inputs):
+    import tenon as tn
+    from tenon.models.llama import Llama
+
+    model = Llama(path, threads=threads)
+
+    def rewind(count):
+        model.length = count
+
+    return _language(model.last_logits, rewind, {"version": tn.version()})
+
+
+def _llama_cpp(path, threads, shapes, inputs):
+    import llama_cpp
+
+    model = llama_cpp.Llama(path, n_ctx=2048, n_batch=PROMPT, n_threads=threads, n_threads_batch=threads, verbose=False)
+
+    def rewind(count):
+        model.n_tokens = count  # eval drops what the cache holds behind it
+
+    def evaluate(tokens):
+        model.eval(tokens)
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(model.ctx, -1), (model.n_vocab(),))
+
+    return _language(evaluate, rewind, {"version": llama_cpp.__version__})
 
 
 RUNTIMES = {"tenon": _tenon, "onnxruntime": _onnxruntime, "openvino": _openvino}
+LANGUAGE_RUNTIMES = {"tenon": _tenon_language, "llama.cpp": _llama_cpp}
 
 
 def main():
@@ -82,15 +132,18 @@ def main():
     runtime, path, threads, shapes, inputs = sys.argv[1:]
     try:
         start = time.perf_counter()
-        call, facts = RUNTIMES[runtime](path, int(threads), json.loads(shapes), inputs)
-        call()
-        reply(load_s=time.perf_counter() - start, **facts)
+        known = LANGUAGE_RUNTIMES if path.endswith(".gguf") else RUNTIMES
+        calls, facts = known[runtime](path, int(threads), json.loads(shapes), inputs)
+        for call in calls.values():
+            call()
+        reply(load_s=time.perf_counter() - start, calls=list(calls), **facts)
         for line in sys.stdin:
             request = json.loads(line)
             if "save" in request:
-                np.savez(request["save"], *[np.asarray(array) for array in call().values()])
+                np.savez(request["save"], *[np.asarray(array) for array in next(iter(calls.values()))().values()])
                 reply(peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
                 continue
+            call = calls[request["call"]]
             times, end = [], time.perf_counter() + request["seconds"]
             while True:
                 begin = time.perf_counter()

@@ -44,6 +44,8 @@ class Llama:
         self.reset()
         options = {"donate": ("keys", "values"), "threads": threads}
         self._logits = jit(self._step, dims={"tokens": ("s",)}, **options)
+        self._last = jit(self._last_step, dims={"tokens": ("s",)}, **options)
+        self._last_one = jit(self._last_step, **options)
         self._next = jit(self._choose, dims={"tokens": ("s",)}, **options)
         self._next_one = jit(self._choose, **options)
         self.load_s = time.perf_counter() - start
@@ -101,10 +103,14 @@ class Llama:
         x, keys, values = self._hidden(tokens, length, keys, values, pages)
         return self._head(x), keys, values
 
+    def _last_step(self, tokens, length, keys, values, pages):
+        """Logits [vocabulary] of the last token."""
+        x, keys, values = self._hidden(tokens, length, keys, values, pages)
+        return self._head(x[tokens.shape[0] - 1:])[0], keys, values
+
     def _choose(self, tokens, length, keys, values, pages, noise=None, temperature=None):
         """The token that follows: the likeliest, or with `noise` (Gumbel's) one drawn by the probabilities."""
-        x, keys, values = self._hidden(tokens, length, keys, values, pages)
-        logits = self._head(x[tokens.shape[0] - 1:])[0]
+        logits, keys, values = self._last_step(tokens, length, keys, values, pages)
         if noise is not None:
             logits = logits / temperature + noise
         return reduce.argmax(logits), keys, values
@@ -123,6 +129,10 @@ class Llama:
     def logits(self, tokens):
         """Logits [S, vocabulary] of tokens behind those seen so far."""
         return self._run(self._logits, tokens)
+
+    def last_logits(self, tokens):
+        """Logits [vocabulary] of the last of `tokens`."""
+        return self._run(self._last_one if len(tokens) == 1 else self._last, tokens)
 
     def next_token(self, tokens, rng=None, temperature=1.0):
         """The token behind `tokens`: the likeliest without `rng`, else drawn."""
