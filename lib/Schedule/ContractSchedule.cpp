@@ -123,6 +123,13 @@ private:
     return points * tile.vectors * width * elementBytes;
   }
 
+  /// Whether each element of a weight is read once: then it comes from memory, and what the prefetchers make of its
+  /// order counts.
+  bool isStreamed(unsigned operand) const {
+    return weights[operand] && reductionPoints >= 64 &&
+           llvm::all_of(parallels, [&](unsigned dim) { return dependsOn(operand, dim) || extents[dim] == 1; });
+  }
+
   /// Cost of one vector of `operand` along `dim`, in loads.
   double getVectorCost(unsigned operand, const Tile &tile) const {
     if (tile.pack == static_cast<int64_t>(operand)) // rows come back to a panel, which is still near if it is small
@@ -133,7 +140,7 @@ private:
       int64_t rowBytes = getRowBytes(operand);
       if (reductionPoints >= 64 && rowBytes >= 2048)
         return rowBytes % 1024 == 0 ? 11 : 1.3;
-      return 1;
+      return isStreamed(operand) ? 1.3 : 1;
     }
     return step == 2 ? 3 : 4.0 * width;
   }

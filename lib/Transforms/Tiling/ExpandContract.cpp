@@ -149,9 +149,9 @@ private:
     return viewLanes(factor, panel, lane, contraction.width);
   }
 
-  /// While the row tiles of one panel compute, each asks for one column of cache lines of the next panel: a weight
+  /// While the row tiles of one panel compute, each asks for its share of the cache lines of the next panel: a weight
   /// comes from far away as a rule, and its first use would wait for it.
-  Value viewAhead(unsigned factor) {
+  SmallVector<Value> viewAhead(unsigned factor) {
     constexpr int64_t kLineBytes = 64, kFarBytes = 32 * 1024;
     auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
     int64_t elementBytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8), bytes = elementBytes;
@@ -159,26 +159,38 @@ private:
       bytes *= ShapedType::isDynamic(size) ? 1 : size;
     int64_t whole = getWhole(contraction.vectorDim), line = kLineBytes / elementBytes;
     if (bytes < kFarBytes || whole < line || !wholePanel)
-      return Value();
-    Value number; // of this tile among those of the panel
+      return {};
+    Value number;      // of this tile among those of the panel
+    int64_t tiles = 1; // of the panel, at least
     for (unsigned dim :
          ArrayRef(order).drop_while([&](unsigned dim) { return static_cast<int64_t>(dim) != contraction.vectorDim; })) {
       if (static_cast<int64_t>(dim) == contraction.vectorDim)
         continue;
-      Value tiles = constant(getWhole(dim)), index = arith::DivUIOp::create(builder, loc, tile.base[dim], tiles);
+      std::optional<int64_t> fixed = getConstantIntValue(contraction.extents[dim]);
+      tiles *= fixed ? llvm::divideCeil(*fixed, getWhole(dim)) : 1;
+      Value size = constant(getWhole(dim)), index = arith::DivUIOp::create(builder, loc, tile.base[dim], size);
       if (number) {
         Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
-        Value count = arith::CeilDivUIOp::create(builder, loc, extent, tiles);
+        Value count = arith::CeilDivUIOp::create(builder, loc, extent, size);
         index = arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, number, count), index);
       }
       number = index;
     }
-    if (!number)
-      return Value();
-    Value column = arith::RemUIOp::create(builder, loc, number, constant(whole / line));
-    Value panel = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
-    Value lane = arith::MulIOp::create(builder, loc, column, constant(line));
-    return viewLanes(factor, arith::AddIOp::create(builder, loc, panel, constant(1)), lane, line);
+    int64_t columns = whole / line, share = llvm::divideCeil(columns, std::max<int64_t>(1, tiles));
+    Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
+    next = arith::AddIOp::create(builder, loc, next, constant(1));
+    SmallVector<Value> views;
+    for (int64_t position = 0; position < share; ++position) {
+      Value lane = constant(position * line);
+      if (number && share < columns) {
+        Value column = arith::MulIOp::create(builder, loc, number, constant(share));
+        column = arith::AddIOp::create(builder, loc, column, constant(position));
+        column = arith::RemUIOp::create(builder, loc, column, constant(columns));
+        lane = arith::MulIOp::create(builder, loc, column, constant(line));
+      }
+      views.push_back(viewLanes(factor, next, lane, line));
+    }
+    return views;
   }
 
   /// `width` lanes from `lane` on of panel number `panel`, all reduction steps.

@@ -33,8 +33,8 @@ struct MicroTile {
   /// Per factor: the scratch memory that holds the panel of these lanes, indexed by `Contraction::panelDims` and then
   /// by the offset along the vector dim; null where the factor is read in place.
   mlir::Value panels[2];
-  /// Per factor: the part of the next panel that this tile asks for while it computes; null where none is.
-  mlir::Value ahead[2];
+  /// Per factor: the parts of the next panel, a cache line wide, that this tile asks for while it computes.
+  llvm::SmallVector<mlir::Value> ahead[2];
 };
 
 /// The op with its maps as coefficients: coefficients[operand][operand dim][iteration dim].

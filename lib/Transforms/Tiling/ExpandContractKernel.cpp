@@ -171,12 +171,9 @@ private:
     for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
       extraBases.push_back(getBase(number));
     std::vector<Group> groups;
+    std::set<std::pair<unsigned, Key>> asked;
     for (const Key &tap : taps) {
-      for (unsigned factor = 0; factor < 2; ++factor)
-        if (tile.ahead[factor])
-          memref::PrefetchOp::create(builder, loc, tile.ahead[factor],
-                                     getIndices(factor == 0 ? leftBase : rightBase, getOffsets(factor, {}, tap, 0)),
-                                     /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+      askAhead(leftBase, rightBase, tap, asked);
       groups.emplace_back();
       for (auto [rowNumber, row] : llvm::enumerate(rows))
         for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
@@ -198,6 +195,19 @@ private:
                                  : load(1, rightBase, item.right, item.lane, dotCount, right);
         sums[item.sum] = multiplyAdd(a, b, sums[item.sum]);
       }
+    }
+  }
+
+  /// Prefetches what of the next panel belongs to `tap`, unless it is in `asked`.
+  void askAhead(ArrayRef<Value> leftBase, ArrayRef<Value> rightBase, const Key &tap,
+                std::set<std::pair<unsigned, Key>> &asked) {
+    for (unsigned factor = 0; factor < 2; ++factor) {
+      Key offsets = getOffsets(factor, {}, tap, 0);
+      if (tile.ahead[factor].empty() || !asked.insert({factor, offsets}).second)
+        continue;
+      for (Value line : tile.ahead[factor])
+        memref::PrefetchOp::create(builder, loc, line, getIndices(factor == 0 ? leftBase : rightBase, offsets),
+                                   /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
     }
   }
 
