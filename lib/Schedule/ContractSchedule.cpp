@@ -319,7 +319,8 @@ private:
   void tryRows(Tile tile) {
     bool dot = isDot(tile);
     auto limit = [&](int64_t dim) { return dim < 0 ? 1 : std::min(extents[dim], kMaxRows); };
-    int64_t maxVectors = dot ? 1 : tile.rowDims[0] < 0 && tile.rowDims[1] < 0 ? 8 : 4;
+    // Codes, scales and sums of more vectors than four would not fit the registers.
+    int64_t maxVectors = dot ? 1 : tile.rowDims[0] < 0 && tile.rowDims[1] < 0 && !op.hasDecode() ? 8 : 4;
     for (tile.vectors = 1; tile.vectors <= maxVectors; ++tile.vectors) {
       if (!dot && tile.vectors > 1 && (tile.vectors - 1) * width >= extents[tile.vectorDim])
         break;
