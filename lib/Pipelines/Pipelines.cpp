@@ -19,6 +19,8 @@ using namespace mlir;
 void tenon::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Before all others: cells may hold any of them.
+  pm.addPass(createDecomposeState());
   // Before fusion: routing is made of generics that fuse like everything else.
   pm.addPass(createDecomposeExperts());
   // Before fusion: a convolution's bias and activation are generics that fuse like everything else.

@@ -57,7 +57,7 @@ FailureOr<SmallVector<Datum>> Interpreter::runBlock(Block &block, ArrayRef<Datum
 LogicalResult Interpreter::run(Operation *op) {
   for (auto family :
        {&Interpreter::runScalar, &Interpreter::runTensor, &Interpreter::runLinalg, &Interpreter::runControl,
-        &Interpreter::runTenon, &Interpreter::runFormats, &Interpreter::runExperts})
+        &Interpreter::runTenon, &Interpreter::runFormats, &Interpreter::runExperts, &Interpreter::runState})
     if (Handled handled = (this->*family)(op))
       return *handled;
   return op->emitError() << "'" << op->getName() << "' is not in the reference evaluator";

@@ -66,6 +66,7 @@ private:
   Handled runTenon(mlir::Operation *op);
   Handled runFormats(mlir::Operation *op);
   Handled runExperts(mlir::Operation *op);
+  Handled runState(mlir::Operation *op);
   llvm::LogicalResult loadWeight(LoadWeightOp op);
   llvm::LogicalResult runAttention(AttentionOp op);
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/State.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -25,6 +26,10 @@ void tenon::TenonDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/ExpertsOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "tenon/Dialect/IR/StateOps.cpp.inc"
       >();
 }
 

@@ -94,4 +94,32 @@ def DecomposeExperts : Pass<"tenon-decompose-experts", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def DecomposeState : Pass<"tenon-decompose-state", "::mlir::ModuleOp"> {
+  let summary = "turn linear attention into contractions over chunks, recurrences into loops";
+  let description = [{
+    A `tenon.linear_attention` becomes a loop over chunks of tokens that carries the state: products of queries and keys of
+    the chunk, weighed by what the decays leave of them, times values, plus queries times the state. With a delta rule values are
+    the solution of a lower triangular system, by the inverse of its matrix, which is made block by block. Chunks are at
+    most `chunk` tokens, 16 with a decay per key, 32 with a delta rule. One token, or few of an unknown number, go step by step. A
+    `tenon.recurrence` becomes a loop over its steps with the cell inside.
+
+    Before:
+    ```mlir
+    %y, %s = tenon.linear_attention linear %q, %k, %v
+        : tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32> -> tensor<1x2x128x8xf32>, tensor<1x2x8x8xf32>
+    ```
+    After:
+    ```mlir
+    %r:2 = scf.for %i = %c0 to %c2 step %c1 iter_args(%all = %e, %state = %zero) {
+      %scores = linalg.generic ... // queries times keys of the chunk
+      %seen = linalg.generic ...   // 0 where the key comes after the query
+      %o = linalg.generic ...      // times values, plus queries times %state
+      %next = linalg.generic ...   // keys times values, plus %state
+      ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // TENON_CONVERSION_TENONTOLINALG_PASSES

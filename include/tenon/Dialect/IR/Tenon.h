@@ -18,6 +18,9 @@
 #include "tenon/Dialect/IR/TenonEnums.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "tenon/Dialect/IR/TenonAttrs.h.inc"
+namespace tenon {
+class RecurrenceOp; // a parent of tenon.yield; in State.h
+}
 #define GET_TYPEDEF_CLASSES
 #include "tenon/Dialect/IR/TenonTypes.h.inc"
 #define GET_OP_CLASSES

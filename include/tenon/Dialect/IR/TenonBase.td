@@ -18,7 +18,7 @@ def Tenon_Dialect : Dialect {
     The dialect holds what upstream has no word for. Contractions are `linalg` ops, shapes are `tensor` ops, control flow
     is `scf`. Op families: weights (`tenon.weight`, `tenon.load_weight`), kernels (`tenon.kernel`, `tenon.dispatch`),
     the register tile (`tenon.tile_contract`), convolutions (`tenon.conv`, `tenon.pool`, `tenon.resize`), attention
-    (`tenon.kv_source`, `tenon.attention`) and numbers in few bits (`tenon.dequantize`, `tenon.quantize`).
+    (`tenon.kv_source`, `tenon.attention`), states along a sequence (`tenon.linear_attention`, `tenon.recurrence`) and numbers in few bits (`tenon.dequantize`, `tenon.quantize`).
 
     Each op lists its constraints with numbers, `(C1)`, `(C2)`, ...; the verifier and the negative tests use the same
     numbers.
