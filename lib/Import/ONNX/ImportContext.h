@@ -129,6 +129,7 @@ void registerIndexing(Registry &);
 void registerAttention(Registry &);
 void registerLoss(Registry &);
 void registerSignal(Registry &);
+void registerState(Registry &);
 
 /// An operand of `Node::generic`: the map takes the iteration space to the operand's dims.
 struct Operand {

@@ -39,6 +39,7 @@ const Registry &Registry::get() {
     registerLoss(r);
     registerAttention(r);
     registerGenerate(r);
+    registerState(r);
     registerNormalization(r);
     return r;
   }();
