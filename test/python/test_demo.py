@@ -29,3 +29,5 @@ def test_demo(subprocess_environment):
                          capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "the text read is the text drawn" in run.stdout
+    assert "Paris" in run.stdout
+    assert "step by step" in run.stdout

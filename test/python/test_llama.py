@@ -21,7 +21,7 @@ except importlib.metadata.PackageNotFoundError:
 
 @pytest.fixture(scope="module")
 def model():
-    return Llama(MODEL, context=256)
+    return Llama(MODEL, context=1088)
 
 
 def reference(model, tokens):
@@ -102,3 +102,22 @@ def test_bad_files(tmp_path):
     cut.write_bytes(MODEL.read_bytes()[:5_000_000])
     with pytest.raises(tn.Error, match="damaged"):
         Llama(cut)
+
+
+def test_late_tokens_cost_little_more(model):
+    """Keys and values are kept: token 1,000 takes at most 1.5 times as long as token 100."""
+    import time
+
+    def best(place):
+        times = []
+        for _ in range(12):
+            model.length = place
+            start = time.perf_counter()
+            model.next_token([5])
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    model.reset()
+    model.next_token(np.arange(1000) % 40000 + 100)
+    early, late = best(100), best(1000)
+    assert late < 1.5 * early, f"token 100: {early * 1e3:.2f} ms, token 1,000: {late * 1e3:.2f} ms"

@@ -1,4 +1,4 @@
-"""The README's Python and C examples run as they are printed."""
+"""The Python and C examples of the README and the guides run as they are printed."""
 import re
 import subprocess
 import sys
@@ -7,11 +7,14 @@ import pytest
 import small_models
 from conftest import ROOT
 
-README = (ROOT / "README.md").read_text()
 
 
-def snippet(language):
-    return re.search(rf"```{language}\n(.*?)```", README, re.S)[1]
+def snippets(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
+
+
+PYTHON = [(page.stem, code) for page in (ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md")))
+          for code in snippets(page, "python")]
 
 
 @pytest.fixture
@@ -20,17 +23,19 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_python(folder, subprocess_environment):
-    run = subprocess.run([sys.executable, "-c", snippet("python")], cwd=folder, env=subprocess_environment,
-                         capture_output=True, text=True)
+@pytest.mark.parametrize("page, code", PYTHON, ids=[f"{page}-{number}" for number, (page, _) in enumerate(PYTHON)])
+def test_python(page, code, folder, subprocess_environment):
+    (folder / "example.py").write_text(code)
+    run = subprocess.run([sys.executable, "example.py"], cwd=folder, env=subprocess_environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert "float32" in run.stdout
+    if "print(" in code:
+        assert "float32" in run.stdout
 
 
 def test_c(tn, folder):
     library = ROOT / "build" / "lib"
     tn.compile(folder / "model.onnx", output=folder / "model.so")
-    (folder / "example.c").write_text(snippet("c"))
+    (folder / "example.c").write_text(snippets(ROOT / "README.md", "c")[0])
     subprocess.run(["clang-22", "-std=c11", "-Wall", "-Werror", "example.c", f"-I{ROOT / 'include'}", f"-L{library}",
                     "-ltenon", f"-Wl,-rpath,{library}", "-o", "example"], cwd=folder, check=True)
     run = subprocess.run(["./example"], cwd=folder, capture_output=True, text=True)
