@@ -100,6 +100,16 @@ def test_control_flow():
     close(branch, x * 2 if x.sum() > 0 else x - 1)
 
 
+def test_scan_reads_constants():
+    """Arrays that the body captures are constants of the function, though the body is traced twice."""
+    x, weight = draw(4, 1, 20), draw(20, 20) / 5
+    got = tn.jit(lambda x: tn.scan(lambda c, row: (c @ weight + row, c), np.zeros((1, 20), np.float32), x)[0])(x)
+    expected = np.zeros((1, 20))
+    for row in x:
+        expected = expected @ weight + row
+    close(got, expected, 1e-4)
+
+
 def test_open_dims_are_compiled_once():
     weight = draw(64, 128)
     f = tn.jit(lambda x, y: (tn.linear(x, weight), x * y, tn.concatenate([x, y], 0).sum(0), x.reshape(-1, 2, 64).mean(0), x[1:]),

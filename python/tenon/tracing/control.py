@@ -171,12 +171,12 @@ def scan(body, init, xs, length=None, reverse=False):
         return at, made
 
     # What y is like is known only once the body has been traced: once for that, once for the loop.
-    outside, names = dict(trace.factor_values), (trace._next, dict(trace._names))
+    outside, names = dict(trace.factor_values), dict(trace._names)
     with trace.block():
         _, (_, y) = run(trace.unknown_dim(trace.fresh("i"), "step"), _results(trace, state))
         y_leaves, y_structure = _flatten(y, "scan") if y is not None else ([], ("static", None))
     trace.factor_values = outside
-    trace._next, trace._names = names
+    trace._names = names
     _outer(trace, y_leaves, "scan")
     outputs = [Array(trace.empty((length,) + y.shape, y.dtype), (length,) + y.shape, y.dtype) for y in y_leaves]
 
