@@ -1,11 +1,13 @@
 //===- Recurrent.cpp - RNN, GRU, LSTM -------------------------------------------------------===//
 //
-// The input projections of all steps are one product before the loop; the loop carries states and results.
+// The input projections of all steps are one product before a tenon.recurrence per direction; cells see one step.
 //
 //===----------------------------------------------------------------------===//
 #include "ImportContext.h"
+#include "tenon/Dialect/IR/State.h"
 
 using namespace mlir;
+using namespace tenon;
 using namespace tenon::onnx;
 
 namespace {
@@ -82,6 +84,41 @@ FailureOr<SmallVector<Activation>> activations(Node &n, ArrayRef<StringRef> stan
 
 enum class Cell { RNN, GRU, LSTM };
 
+/// The cell of one step: its input and states to the next states, of which the first is also the step's output.
+using CellBody = llvm::function_ref<SmallVector<V>(const V &, ArrayRef<V>)>;
+
+/// Outputs of all steps [T, B, H] and the states after the last one, from the steps' inputs `x` and states [B, H].
+SmallVector<V> recurrence(Node &n, const V &x, ArrayRef<V> states, const V &lengths, bool reverse, CellBody cell) {
+  Dims all{x->dims[0]};
+  all.append(states[0]->dims);
+  SmallVector<Value> starts = llvm::map_to_vector(states, [&](const V &state) { return n.tensor(state); });
+  SmallVector<Type> results{n.tensorType(x->dtype, all)};
+  SmallVector<Type> arguments{n.tensorType(x->dtype, ArrayRef(x->dims).drop_front())};
+  for (Value start : starts) {
+    results.push_back(start.getType());
+    arguments.push_back(start.getType());
+  }
+  auto op = RecurrenceOp::create(n.b, results, n.tensor(x), starts, lengths ? n.tensor(lengths) : Value(),
+                                 n.empty(x->dtype, all), reverse);
+  {
+    OpBuilder::InsertionGuard guard(n.b);
+    Block *block = n.b.createBlock(&op.getCell(), {}, arguments, SmallVector<Location>(arguments.size(), n.b.getLoc()));
+    SmallVector<V> before;
+    for (auto [argument, state] : llvm::zip(block->getArguments().drop_front(), states))
+      before.push_back(n.value(state->dtype, argument, state->dims));
+    SmallVector<V> after = cell(n.value(x->dtype, block->getArgument(0), ArrayRef(x->dims).drop_front()), before);
+    SmallVector<Value> yields;
+    for (auto [now, old] : llvm::zip(after, states))
+      yields.push_back(n.tensor(n.refine(now, old->dims)));
+    yields.insert(yields.begin(), yields.front());
+    YieldOp::create(n.b, yields);
+  }
+  SmallVector<V> made{n.value(x->dtype, op.getResult(0), all)};
+  for (auto [number, state] : llvm::enumerate(states))
+    made.push_back(n.value(state->dtype, op.getResult(1 + number), state->dims));
+  return made;
+}
+
 LogicalResult recurrent(Node &n, Cell cell) {
   int64_t gates = cell == Cell::RNN ? 1 : cell == Cell::GRU ? 3 : 4;
   V x = n.in(0), w = n.in(1), r = n.in(2), bias = n.in(3), lengths = n.in(4), h0 = n.in(5);
@@ -111,6 +148,14 @@ LogicalResult recurrent(Node &n, Cell cell) {
   int64_t H = *getConstantIntValue(hidden);
   if (w->dim(1) != gates * H || w->dim(0) != directions)
     return n.fail("the weights do not fit " + Twine(directions) + " directions of hidden size " + Twine(H));
+  if (lengths) {
+    auto have = getConstantIntValue(lengths->rank() == 1 ? lengths->dims[0] : n.idx(1)),
+         want = getConstantIntValue(batch);
+    if (lengths->rank() != 1 || (have && want && *have != *want))
+      return n.fail("expected 'sequence_lens' of rank 1 and the batch's size");
+    n.checkEqual(lengths->dims[0], batch, "'sequence_lens' does not have the batch's size");
+    lengths = n.refine(lengths, batch);
+  }
   SmallVector<V> ys, hs, cs;
   auto part = [&](const V &v, int64_t d) { return n.squeeze(n.sliceAxis(v, 0, n.idx(d), n.idx(1)), {0}); };
   auto clipped = [&](Scalar &s, Value v) {
@@ -139,18 +184,12 @@ LogicalResult recurrent(Node &n, Cell cell) {
       po = n.sliceAxis(pd, 0, n.idx(H), hidden);
       pf = n.sliceAxis(pd, 0, n.idx(2 * H), hidden);
     }
-    Dims state{batch, hidden}, all{steps, batch, hidden};
-    V h = h0 ? part(h0, d) : n.fill(dtype, state, 0), c = c0 ? part(c0, d) : V();
-    if (cell == Cell::LSTM && !c)
-      c = n.fill(dtype, state, 0);
-    h = n.refine(h, state);
-    SmallVector<Value> init{n.tensor(n.fill(dtype, all, 0)), n.tensor(h)};
-    if (c)
-      init.push_back(n.tensor(n.refine(c, state)));
-    auto results = n.loop(n.index(n.idx(0)), n.index(steps), init, [&](Value i, ValueRange args) {
-      OpFoldResult t = reverse ? n.sub(n.sub(steps, n.idx(1)), i) : OpFoldResult(i);
-      V hp = n.value(dtype, args[1], state), cp = c ? n.value(dtype, args[2], state) : V();
-      V xt = n.squeeze(n.sliceAxis(projected, 0, t, n.idx(1)), {0});
+    Dims state{batch, hidden};
+    SmallVector<V> start{h0 ? n.refine(part(h0, d), state) : n.fill(dtype, state, 0)};
+    if (cell == Cell::LSTM)
+      start.push_back(c0 ? n.refine(part(c0, d), state) : n.fill(dtype, state, 0));
+    SmallVector<V> made = recurrence(n, projected, start, lengths, reverse, [&](const V &xt, ArrayRef<V> before) {
+      V hp = before[0], cp = before.size() > 1 ? before[1] : V();
       auto gate = [&](const V &v, int64_t g) { return n.sliceAxis(v, 1, n.idx(g * H), hidden); };
       V hn, cn;
       if (cell == Cell::RNN) {
@@ -197,30 +236,12 @@ LogicalResult recurrent(Node &n, Cell cell) {
           return s.add(s.mul(s.sub(s.constLike(k, 1), a[0]), k), s.mul(a[0], a[3]));
         });
       }
-      V yt = hn;
-      if (lengths) { // beyond a sample's end: states stay, results are zero
-        V step = n.cast(n.fromIndices({t}), lengths->dtype);
-        V on = n.unsqueeze(n.elementwise({step, lengths}, proto::Bool, [](Scalar &s, A a) { return s.lt(a[0], a[1]); }),
-                           {1});
-        auto keep = [&](const V &now, const V &before) {
-          return n.elementwise({now, before, on}, dtype, [](Scalar &s, A a) { return s.select(a[2], a[0], a[1]); });
-        };
-        yt = n.elementwise({hn, on}, dtype, [](Scalar &s, A a) { return s.select(a[1], a[0], s.constLike(a[0], 0)); });
-        hn = keep(hn, hp);
-        cn = cn ? keep(cn, cp) : cn;
-      }
-      Value y = tensor::InsertSliceOp::create(
-          n.b, n.tensor(n.refine(yt, state)), args[0], SmallVector<OpFoldResult>{t, n.idx(0), n.idx(0)},
-          SmallVector<OpFoldResult>{n.idx(1), batch, hidden}, SmallVector<OpFoldResult>(3, n.idx(1)));
-      SmallVector<Value> next{y, n.tensor(n.refine(hn, state))};
-      if (cn)
-        next.push_back(n.tensor(n.refine(cn, state)));
-      return next;
+      return cn ? SmallVector<V>{hn, cn} : SmallVector<V>{hn};
     });
-    ys.push_back(n.unsqueeze(n.value(dtype, results[0], all), {1}));
-    hs.push_back(n.unsqueeze(n.value(dtype, results[1], state), {0}));
-    if (c)
-      cs.push_back(n.unsqueeze(n.value(dtype, results[2], state), {0}));
+    ys.push_back(n.unsqueeze(made[0], {1}));
+    hs.push_back(n.unsqueeze(made[1], {0}));
+    if (cell == Cell::LSTM)
+      cs.push_back(n.unsqueeze(made[2], {0}));
   }
   auto stateOut = [&](unsigned i, ArrayRef<V> parts) -> LogicalResult {
     if (!n.wants(i))
