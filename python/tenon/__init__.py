@@ -42,11 +42,13 @@ from .tracing.movement import (arange, broadcast_to, concatenate, expand_dims, f
                                split, squeeze, stack, transpose, tril, zeros)
 from .tracing.normalizers import softmax  # noqa: E402
 from .tracing.reduce import all, any, argmax, max, mean, min, prod, sort, sum, top_k  # noqa: E402, A004
+from .tracing.state import linear_attention, recurrence  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = ["compile", "load", "version", "Model", "Value", "Error", "InvalidArgument", "OutOfMemory", "DataError",
            "FileError", "Unsupported", "InternalError",
            "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "softmax", "attention", "kv_source",
+           "linear_attention", "recurrence",
            "einsum", "linear", "matmul", "cond", "fori_loop", "scan", "while_loop", "avg_pool", "conv", "max_pool",
            "grouped_matmul", "moe", "route", "segment_reduce", "dequantize", "format", "quantize", "where",
            "arange", "broadcast_to", "concatenate", "ds", "expand_dims", "flip", "full", "ones", "pad", "repeat", "reshape",
