@@ -12,7 +12,7 @@ milliseconds and loads no compiler. `load` opens what `tenon compile -o model.so
         return tn.attention(q, k, v, score=lambda s, b, h, i, j: tn.tanh(s / 8), mask=tn.masks.causal())
 
 `jit` compiles functions of arrays: NumPy's operators and functions, contractions, attention of any kind, convolutions,
-mixtures of experts, weights in few bits, loops and branches.
+recurrences, mixtures of experts, weights in few bits, loops and branches.
 """
 from pathlib import Path as _Path
 

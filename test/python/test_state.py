@@ -1,4 +1,4 @@
-"""States along a sequence from Python: linear attention in every rule, cells as functions, mLSTM from both, messages."""
+"""States along a sequence from Python: linear attention in every rule, cells as functions, messages."""
 import numpy as np
 import pytest
 
@@ -60,21 +60,6 @@ def test_rules_and_hand_over(rule, chunk):
     close(np.concatenate(parts, 2), expected)
     close(state, final)
     assert len(f._models) == 1
-
-
-def test_feature_map_with_denominator():
-    """Linear attention with the feature map elu + 1 and a denominator: values have a column of ones."""
-    q, k, v = draw(1, 2, 50, 8), draw(1, 2, 50, 8), draw(1, 2, 50, 5)
-
-    @tn.jit
-    def f(q, k, v):
-        phi = lambda x: tn.where(x > 0, x + 1, tn.exp(x))
-        y, _ = tn.linear_attention(phi(q), phi(k), tn.concatenate([v, tn.ones((1, 2, 50, 1))], -1), scale=1.0)
-        return y[..., :5] / y[..., 5:]
-
-    phi = lambda x: np.where(x > 0, x + 1, np.exp(x)).astype(np.float64)
-    weights = np.tril(np.einsum("bhqd,bhkd->bhqk", phi(q), phi(k)))
-    close(f(q, k, v), weights / weights.sum(-1, keepdims=True) @ v, 1e-4)
 
 
 def test_cells():
@@ -139,37 +124,6 @@ def test_cells():
         s = expected[step] = sigmoid(o) * c / n
     close(zs, expected)
     close(last[3], m)
-
-
-def test_mlstm():
-    """A matrix LSTM with exponential gates: the gates' scale is a recurrence, the rest a gated linear attention."""
-    b, h, t, d = 2, 3, 70, 8
-    q, k, v, i, f = draw(b, h, t, d), draw(b, h, t, d), draw(b, h, t, d), 4 * draw(b, h, t), 4 * draw(b, h, t)
-
-    @tn.jit
-    def mlstm(q, k, v, i, f):
-        forget = -tn.log1p(tn.exp(-f))  # the logarithm of a sigmoid
-        steps = (forget.transpose(2, 0, 1), i.transpose(2, 0, 1))
-
-        def scale(x, m):
-            top = tn.maximum(x[0] + m, x[1])
-            return (x[0] + m - top, x[1] - top, top), top
-
-        (decay, write, top), _ = tn.recurrence(scale, steps, tn.full((b, h), -1e30, "float32"))
-        decay, write, top = (x.transpose(1, 2, 0) for x in (decay, write, top))
-        values = tn.concatenate([v, tn.ones((b, h, t, 1))], -1) * tn.exp(write)[..., None]
-        y, _ = tn.linear_attention(q, k, values, decay=decay, scale=d**-0.5)
-        return y[..., :d] / tn.maximum(tn.absolute(y[..., d:]), tn.exp(-top)[..., None])
-
-    memory, norm, expected = np.zeros((b, h, d, d)), np.zeros((b, h, d)), np.zeros((b, h, t, d))
-    for step in range(t):  # as the paper has it before it is stabilised
-        forget, write = sigmoid(np.float64(f[:, :, step])), np.exp(np.float64(i[:, :, step]))
-        key, query = np.float64(k[:, :, step]) * d**-0.5, np.float64(q[:, :, step])
-        memory = forget[..., None, None] * memory + write[..., None, None] * key[..., :, None] * v[:, :, step, None, :]
-        norm = forget[..., None] * norm + write[..., None] * key
-        total = np.abs(np.einsum("bhd,bhd->bh", norm, query))
-        expected[:, :, step] = np.einsum("bhde,bhd->bhe", memory, query) / np.maximum(total, 1)[..., None]
-    close(mlstm(q, k, v, i, f), expected, 2e-4)
 
 
 @pytest.mark.parametrize("call, message", [
