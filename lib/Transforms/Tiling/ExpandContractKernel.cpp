@@ -211,6 +211,28 @@ private:
     }
   }
 
+  /// Few rows read each element of the right factor once, so it comes from memory: prefetches what lies a page ahead,
+  /// where hardware does not look.
+  void askAheadInPlace(Value memref, ArrayRef<Value> indices, const Key &steps) {
+    constexpr int64_t kAheadBytes = 4096;
+    constexpr size_t kFewRows = 4;
+    std::set<Key> leftRows;
+    for (const Key &row : rows)
+      leftRows.insert(getOffsets(0, row, {}, 0));
+    auto type = cast<MemRefType>(memref.getType());
+    auto [strides, offset] = type.getStridesAndOffset();
+    int64_t outer = type.getRank() - 2;
+    if (outer < 0 || leftRows.size() > kFewRows || !isContiguous(memref, steps) || ShapedType::isDynamic(strides[outer]))
+      return;
+    int64_t rowBytes = strides[outer] * type.getElementTypeBitWidth() / 8;
+    if (rowBytes == 0 || rowBytes > kAheadBytes)
+      return;
+    SmallVector<Value> ahead(indices);
+    ahead[outer] = add(ahead[outer], constant(llvm::divideCeil(kAheadBytes, rowBytes)));
+    memref::PrefetchOp::create(builder, loc, memref, ahead, /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
+  }
+
   /// Where the right factor's value comes from: rhs, and then what decoding reads beside it.
   Key getRightOffsets(const Key &row, const Key &tap, int64_t lane) {
     Key offsets = getOffsets(1, row, tap, lane);
@@ -340,6 +362,8 @@ private:
       value = extend(loadVector(builder, loc, memref, indices, steps, width));
       return entry->second = value;
     }
+    if (alongLanes && number == 1)
+      askAheadInPlace(memref, indices, steps);
     if (alongLanes)
       value =
           extend(loadVector(builder, loc, memref, indices, steps, width, contraction.isDot() ? dotCount : lanes.count));
