@@ -1,4 +1,4 @@
-//===- Attention.cpp - Attention, RotaryEmbedding -----------------------------------------===//
+//===- Attention.cpp - Attention, FlexAttention, RotaryEmbedding -----------------------------------------===//
 //
 // Decomposed into contractions and softmax; query heads of a group are rows of one product, so that keys and values are
 // never repeated.
@@ -15,6 +15,62 @@ namespace {
 V splitHeads(Node &n, const V &x, int64_t heads) {
   V r = n.reshape(x, {x->dims[0], x->dims[1], n.idx(heads), n.floordiv(x->dims[2], n.idx(heads))});
   return n.transpose(r, {0, 2, 1, 3});
+}
+
+/// scale * query . key of queries [B, H, S, D] and keys [B, G, T, D], as [B, H, S, T] of type `wide`; null where they
+/// do not fit.
+V makeScores(Node &n, const V &q, const V &k, double scale, int32_t wide) {
+  int64_t hq = q->dim(1), hk = k->dim(1);
+  if (hq < 1 || hk < 1 || hq % hk) {
+    (void)n.fail("expected the head count of 'K' to divide that of 'Q', but got " + Twine(hk) + " and " + Twine(hq));
+    return nullptr;
+  }
+  if (scale == 0) {
+    if (q->dim(3) < 0) {
+      (void)n.fail("a head size that is not known needs a scale");
+      return nullptr;
+    }
+    scale = 1 / std::sqrt(static_cast<double>(q->dim(3)));
+  }
+  n.checkEqual(q->dims[3], k->dims[3], "head sizes of query and key differ");
+  // Scores [B, Hkv, group * Sq, Sk].
+  MLIRContext *c = n.b.getContext();
+  AffineExpr b0, h0, m0, n0, k0;
+  bindDims(c, b0, h0, m0, n0, k0);
+  OpFoldResult rows = n.mul(n.idx(hq / hk), q->dims[2]);
+  V grouped = n.reshape(q, {q->dims[0], n.idx(hk), rows, q->dims[3]});
+  Type wideType = n.type(wide);
+  V scores =
+      n.generic(wide, {q->dims[0], n.idx(hk), rows, k->dims[2]},
+                {{grouped, AffineMap::get(5, 0, {b0, h0, m0, k0}, c)}, {k, AffineMap::get(5, 0, {b0, h0, n0, k0}, c)}},
+                [&](Scalar &s, A a) {
+                  return s.add(a[2], s.mul(s.cast(a[0], false, wideType, false), s.cast(a[1], false, wideType, false)));
+                },
+                1, n.constant(wideType, 0), {q->dims[3]});
+  scores = n.elementwise({scores}, wide, [&](Scalar &s, A a) { return s.mul(a[0], s.constLike(a[0], scale)); });
+  return n.reshape(scores, {q->dims[0], n.idx(hq), q->dims[2], k->dims[2]});
+}
+
+/// Softmax along the keys. Rows without a key give zeros, not NaN.
+V makeWeights(Node &n, const V &scores) {
+  V top = n.reduce(scores, {3}, true, -INFINITY, [](Scalar &s, A a) { return s.max(a[0], a[1]); });
+  V e = n.elementwise({scores, top}, scores->dtype, [](Scalar &s, A a) {
+    Value none = s.eq(a[1], s.constLike(a[1], -INFINITY));
+    return s.select(none, s.constLike(a[0], 0), s.exp(s.sub(a[0], a[1])));
+  });
+  V total = n.sum(e, {3}, true);
+  return n.elementwise({e, total}, scores->dtype, [](Scalar &s, A a) {
+    Value none = s.eq(a[1], s.constLike(a[1], 0));
+    return s.div(a[0], s.select(none, s.constLike(a[1], 1), a[1]));
+  });
+}
+
+/// Weights [B, H, S, T] times values [B, G, T, E], as [B, H, S, E].
+V weigh(Node &n, const V &weights, const V &v) {
+  OpFoldResult rows = n.mul(n.floordiv(weights->dims[1], v->dims[1]), weights->dims[2]);
+  V grouped = n.reshape(n.cast(weights, v->dtype), {weights->dims[0], v->dims[1], rows, weights->dims[3]});
+  V y = n.matmul(grouped, v);
+  return y ? n.reshape(y, {weights->dims[0], weights->dims[1], weights->dims[2], v->dims[3]}) : nullptr;
 }
 
 LogicalResult attention(Node &n) {
@@ -38,38 +94,17 @@ LogicalResult attention(Node &n) {
     v = n.concat({pastValue, v}, 2);
   if (!k || !v)
     return failure();
-  int64_t hq = q->dim(1), hk = k->dim(1);
-  if (hq < 1 || hk < 1 || hq % hk)
-    return n.fail("expected the head count of 'K' to divide that of 'Q', but got " + Twine(hk) + " and " + Twine(hq));
   int32_t dtype = q->dtype, wide = dtype == proto::Double ? dtype : int32_t(proto::Float);
-  OpFoldResult batch = q->dims[0], sq = q->dims[2], sk = k->dims[2];
-  OpFoldResult rows = n.mul(n.idx(hq / hk), sq);
-  double scale = n.hasAttr("scale") ? n.attrFloat("scale", 1) : 0, cap = n.attrFloat("softcap", 0);
-  if (scale == 0) {
-    if (q->dim(3) < 0)
-      return n.fail("a head size that is not known needs a scale");
-    scale = 1 / std::sqrt(static_cast<double>(q->dim(3)));
-  }
-  // Scores [B, Hkv, group * Sq, Sk].
+  V scores = makeScores(n, q, k, n.attrFloat("scale", 0), wide);
+  if (!scores)
+    return failure();
+  if (double cap = n.attrFloat("softcap", 0); cap > 0)
+    scores = n.elementwise({scores}, wide, [&](Scalar &s, A a) {
+      return s.mul(s.tanh(s.div(a[0], s.constLike(a[0], cap))), s.constLike(a[0], cap));
+    });
   MLIRContext *c = n.b.getContext();
-  AffineExpr b0, h0, m0, n0, k0;
-  bindDims(c, b0, h0, m0, n0, k0);
-  V grouped = n.reshape(q, {batch, n.idx(hk), rows, q->dims[3]});
-  n.checkEqual(q->dims[3], k->dims[3], "head sizes of query and key differ");
-  Type wideType = n.type(wide);
-  V scores =
-      n.generic(wide, {batch, n.idx(hk), rows, sk},
-                {{grouped, AffineMap::get(5, 0, {b0, h0, m0, k0}, c)}, {k, AffineMap::get(5, 0, {b0, h0, n0, k0}, c)}},
-                [&](Scalar &s, A a) {
-                  return s.add(a[2], s.mul(s.cast(a[0], false, wideType, false), s.cast(a[1], false, wideType, false)));
-                },
-                1, n.constant(wideType, 0), {q->dims[3]});
-  scores = n.elementwise({scores}, wide, [&](Scalar &s, A a) {
-    Value r = s.mul(a[0], s.constLike(a[0], scale));
-    return cap > 0 ? s.mul(s.tanh(s.div(r, s.constLike(r, cap))), s.constLike(r, cap)) : r;
-  });
-  Dims full{batch, n.idx(hq), sq, sk};
-  scores = n.reshape(scores, full);
+  OpFoldResult batch = q->dims[0], sq = q->dims[2], sk = k->dims[2];
+  Dims full = scores->dims;
   int64_t mode = n.attrInt("qk_matmul_output_mode", 0);
   V exposed = scores;
   // Positions that may be attended.
@@ -124,30 +159,55 @@ LogicalResult attention(Node &n) {
   }
   if (mode == 2)
     exposed = biased;
-  // Rows without a key give zeros, not NaN.
-  V top = n.reduce(biased, {3}, true, -INFINITY, [](Scalar &s, A a) { return s.max(a[0], a[1]); });
-  V e = n.elementwise({biased, top}, wide, [](Scalar &s, A a) {
-    Value none = s.eq(a[1], s.constLike(a[1], -INFINITY));
-    return s.select(none, s.constLike(a[0], 0), s.exp(s.sub(a[0], a[1])));
-  });
-  V total = n.sum(e, {3}, true);
-  V p = n.elementwise({e, total}, wide, [](Scalar &s, A a) {
-    Value none = s.eq(a[1], s.constLike(a[1], 0));
-    return s.div(a[0], s.select(none, s.constLike(a[1], 1), a[1]));
-  });
+  V p = makeWeights(n, biased);
   if (mode == 3)
     exposed = p;
-  V weights = n.reshape(n.cast(p, v->dtype), {batch, n.idx(hk), rows, sk});
-  V y = n.matmul(weights, v);
+  V y = weigh(n, p, v);
   if (!y)
     return failure();
-  y = n.reshape(y, {batch, n.idx(hq), sq, v->dims[3]});
   if (flat)
-    y = n.reshape(n.transpose(y, {0, 2, 1, 3}), {batch, sq, n.mul(n.idx(hq), v->dims[3])});
+    y = n.reshape(n.transpose(y, {0, 2, 1, 3}), {batch, sq, n.mul(q->dims[1], v->dims[3])});
   if ((n.wants(1) && failed(n.out(1, k))) || (n.wants(2) && failed(n.out(2, v))) ||
       (n.wants(3) && failed(n.out(3, n.cast(exposed, dtype)))))
     return failure();
   return n.out(n.cast(y, dtype));
+}
+
+/// What the subgraph `name` makes of `x`, or x where there is none; null on failure.
+V modify(Node &n, StringRef name, const V &x) {
+  const proto::Graph *graph = n.attrGraph(name);
+  if (!graph)
+    return x;
+  auto results = n.imp.subgraph(*graph, {x});
+  if (failed(results))
+    return nullptr;
+  bool fits = results->size() == 1 && results->front() && results->front()->dtype == x->dtype &&
+              results->front()->rank() == x->rank();
+  if (!fits) {
+    (void)n.fail("expected '" + name + "' to give one tensor of the rank and element type of what it takes");
+    return nullptr;
+  }
+  for (auto [before, after] : llvm::zip(x->dims, results->front()->dims))
+    n.checkEqual(before, after, "the result of '" + name + "' has another shape than what it takes");
+  return n.refine(results->front(), x->dims);
+}
+
+LogicalResult flexAttention(Node &n) {
+  V q = n.in(0), k = n.in(1), v = n.in(2);
+  for (const V &x : {q, k, v})
+    if (x->rank() != 4 || !isFloatDType(x->dtype) || x->dtype != q->dtype)
+      return n.fail("expected query, key and value of rank 4 and one float type");
+  int32_t wide = q->dtype == proto::Double ? int32_t(proto::Double) : int32_t(proto::Float);
+  if (int64_t asked = n.attrInt("softmax_precision", wide); isFloatDType(asked) && asked != wide)
+    wide = asked;
+  for (unsigned axis : {0, 1, 2})
+    n.checkEqual(k->dims[axis], v->dims[axis], "key and value differ in batches, heads or length");
+  V scores = makeScores(n, q, k, n.attrFloat("scale", 0), wide);
+  if (scores)
+    scores = modify(n, "score_mod", scores);
+  V weights = scores ? modify(n, "prob_mod", makeWeights(n, scores)) : nullptr;
+  V y = weights ? weigh(n, weights, v) : nullptr;
+  return y ? n.out(n.cast(y, q->dtype)) : failure();
 }
 
 LogicalResult rotary(Node &n) {
@@ -209,6 +269,7 @@ LogicalResult rotary(Node &n) {
 
 void tenon::onnx::registerAttention(Registry &reg) {
   reg.on("Attention", 23, attention);
+  reg.on("FlexAttention", 1, flexAttention, "ai.onnx.preview");
   reg.on("RotaryEmbedding", 23, rotary);
   reg.on("SwiGLU", 28, [](Node &n) {
     float alpha = n.attrFloat("alpha", 1);
