@@ -80,12 +80,12 @@ class LinearAttention(Program):
         r, n = self.r, self.n
         rule = r.choice(("linear", "gated", "delta", "gated_delta"))
         chunk = r.choice((1, 2, 7, 16, 33, 64))
-        b, h, group = r.choice((1, 1, 2, 3)), r.choice((1, 2, 3, 4)), r.choice((1, 1, 2, 3))
+        b, h, group = 0 if r.random() < 0.04 else r.choice((1, 1, 2, 3)), r.choice((1, 2, 3, 4)), r.choice((1, 1, 2, 3))
         t = 0 if r.random() < 0.05 else r.choice((1, 1, 2, 3, 7, 15, 16, 17, 31, 64, 65, 100, 130))
-        d, e = r.choice((1, 3, 8, 16, 17, 32, 64)), r.choice((1, 2, 8, 15, 16, 33, 64))
+        d, e = 0 if r.random() < 0.03 else r.choice((1, 3, 8, 16, 17, 32, 64)), r.choice((1, 2, 8, 15, 16, 33, 64))
         per_key, scale = r.random() < 0.4, r.choice((1.0, 0.125, 0.3))
         state_type = r.choice((self.dtype, "f64" if self.dtype == "f64" else "f32"))
-        given, split = r.random() < 0.6, r.random() < 0.25 and t > 1
+        given, split = r.random() < 0.6, r.random() < 0.25 and t > 1 and b > 0 and d > 0
         self.title += (f" {rule}{' per key' if per_key and 'gated' in rule else ''} chunk {chunk} b{b} h{h * group}/{h} t{t} d{d} e{e}"
                        f"{' state ' + state_type if given else ''}{' split' if split else ''}")
         dims = (0, 2)
@@ -226,7 +226,7 @@ class Recurrence(Program):
         cell = r.choice(list(CELLS))
         gates, states = CELLS[cell]
         steps = 0 if r.random() < 0.05 else r.choice((1, 2, 3, 7, 16, 25))
-        b, h = r.choice((1, 2, 3, 5, 8)), r.choice((1, 3, 8, 16, 17, 33))
+        b, h = 0 if self.dynamic and r.random() < 0.1 else r.choice((1, 2, 3, 5, 8)), r.choice((1, 3, 8, 16, 17, 33))
         reverse, ragged = r.random() < 0.4, r.random() < 0.4
         length_type = r.choice(("i32", "i64"))
         element, sums = self.dtype, self.dtype
@@ -300,7 +300,7 @@ def make(seed):
     return (LinearAttention, Recurrence)[seed % 2](seed)
 
 
-TIMED = (("linear", 8, 1024, 64, 64), ("gated", 8, 1024, 64, 64), ("delta", 8, 1024, 64, 64), ("gated_delta", 8, 1024, 64, 64),
+TIMED = (("linear", 8, 1024, 64, 64), ("gated", 8, 1024, 64, 64), ("gated per key", 8, 1024, 64, 64), ("delta", 8, 1024, 64, 64), ("gated_delta", 8, 1024, 64, 64),
          ("gated_delta", 32, 1, 128, 128))
 
 
@@ -312,11 +312,12 @@ def measure(targets):
 
     for target in targets:
         for rule, h, t, d, e in TIMED:
-            q, v, g, s = f"tensor<1x{h}x{t}x{d}xf32>", f"tensor<1x{h}x{t}x{e}xf32>", f"tensor<1x{h}x{t}xf32>", f"tensor<1x{h}x{d}x{e}xf32>"
-            text = (f" decay(%g : {g})" if "gated" in rule else "") + (f" beta(%b : {g})" if "delta" in rule else "")
+            q, v, b, s = f"tensor<1x{h}x{t}x{d}xf32>", f"tensor<1x{h}x{t}x{e}xf32>", f"tensor<1x{h}x{t}xf32>", f"tensor<1x{h}x{d}x{e}xf32>"
+            g, name = q if "key" in rule else b, rule.split()[0]
+            text = (f" decay(%g : {g})" if "gated" in rule else "") + (f" beta(%b : {b})" if "delta" in rule else "")
             with tempfile.NamedTemporaryFile("w", suffix=".mlir") as file:
-                file.write(f"""func.func @main(%q: {q}, %k: {q}, %v: {v}, %g: {g}, %b: {g}, %s: {s}) -> ({v}, {s}) {{
-  %y, %f = tenon.linear_attention {rule} %q, %k, %v{text} state(%s : {s}) : {q}, {q}, {v} -> {v}, {s}
+                file.write(f"""func.func @main(%q: {q}, %k: {q}, %v: {v}, %g: {g}, %b: {b}, %s: {s}) -> ({v}, {s}) {{
+  %y, %f = tenon.linear_attention {name} %q, %k, %v{text} state(%s : {s}) : {q}, {q}, {v} -> {v}, {s}
   return %y, %f : {v}, {s}
 }}
 """)
@@ -325,7 +326,7 @@ def measure(targets):
             r, best = np.random.default_rng(0), float("inf")
             k = r.normal(size=(1, h, t, d))
             inputs = [r.normal(size=(1, h, t, d)), k / np.sqrt((k**2).sum(3, keepdims=True)), r.normal(size=(1, h, t, e)),
-                      -r.random((1, h, t)), r.random((1, h, t)), r.normal(size=(1, h, d, e))]
+                      -r.random((1, h, t, d) if "key" in rule else (1, h, t)), r.random((1, h, t)), r.normal(size=(1, h, d, e))]
             inputs = [x.astype(np.float32) for x in inputs]
             for _ in range(10):
                 start = time.perf_counter()

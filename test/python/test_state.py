@@ -62,6 +62,40 @@ def test_rules_and_hand_over(rule, chunk):
     assert len(f._models) == 1
 
 
+def test_onnx_with_open_dims():
+    """One compiled model serves prefill and decoding: any batch, any number of tokens, states handed on."""
+    from onnx import TensorProto, helper
+
+    def port(name, *shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    graph = helper.make_graph(
+        [helper.make_node("CausalConvWithState", ["x", "w", "", "tail"], ["mixed", "tail_out"], activation="silu"),
+         helper.make_node("Transpose", ["mixed"], ["k"], perm=[0, 2, 1]),
+         helper.make_node("LinearAttention", ["q", "k", "k", "past", "g", "b"], ["y", "present"], kv_num_heads=2, q_num_heads=4)],
+        "g", [port("x", "B", 12, "T"), port("w", 12, 1, 4), port("tail", "B", 12, 3), port("q", "B", "T", 24),
+              port("past", "B", 2, 6, 6), port("g", "B", "T", 2), port("b", "B", "T", 1)],
+        [port("y", "B", "T", 24), port("present", "B", 2, 6, 6), port("tail_out", "B", 12, 3)])
+    model = tn.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 27)], ir_version=10), threads=2)
+    batch, tokens = 2, 70
+    x, w, tail, past = draw(batch, 12, tokens), draw(12, 1, 4) / 4, draw(batch, 12, 3), draw(batch, 2, 6, 6)
+    q, g, b = draw(batch, tokens, 24), -np.abs(draw(batch, tokens, 2)), sigmoid(draw(batch, tokens, 1))
+    padded = np.concatenate([tail, x], 2).astype(np.float64)
+    mixed = sum(w[:, 0, tap, None] * padded[:, :, tap:tap + tokens] for tap in range(4))
+    k = (mixed * sigmoid(mixed)).reshape(batch, 2, 6, tokens).swapaxes(2, 3)
+    expected, final = attend(q.reshape(batch, tokens, 4, 6).swapaxes(1, 2), k, k, g.swapaxes(1, 2), np.repeat(b, 2, 2).swapaxes(1, 2),
+                             past, 6**-0.5)
+    parts = []
+    for low, high in ((0, 66), (66, 67), (67, 70)):
+        part = slice(low, high)
+        got = model.run({"x": x[:, :, part], "w": w, "tail": tail, "q": q[:, part], "past": past, "g": g[:, part], "b": b[:, part]})
+        past, tail = got["present"], got["tail_out"]
+        parts.append(got["y"])
+    close(np.concatenate(parts, 1), expected.swapaxes(1, 2).reshape(batch, tokens, 24), 5e-5)
+    close(past, final, 5e-5)
+    np.testing.assert_array_equal(tail, padded[:, :, -3:])
+
+
 def test_cells():
     """LSTM with lengths, GRU backwards, sLSTM with stabilised gates; weights are captured."""
     t, b, h = 11, 3, 8

@@ -28,6 +28,8 @@ using namespace tenon::tolinalg;
 namespace {
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+/// Known to have no elements: slices of such tensors are out of bounds to the verifier.
+bool isEmpty(Value value) { return llvm::is_contained(typeOf(value).getShape(), 0); }
 
 /// Decays beyond this make exp 0 or infinite in every type; sums of decays stay exact enough below it.
 constexpr double kMaxDecay = 1e4;
@@ -64,7 +66,9 @@ public:
     // A few tokens are not worth a chunk.
     int64_t fewest = chunk / 4;
     SmallVector<Value> made;
-    if (chunk == 1 || (count && *count < fewest)) {
+    if (isEmpty(op.getResult())) { // no tokens, or states without elements
+      made = {l.empty(resultSizes(rewriter, op), typeOf(op.getResult()).getElementType()), finishState(start)};
+    } else if (chunk == 1 || (count && *count < fewest)) {
       made = runSteps(start);
     } else if (count || fewest < 2) {
       made = runChunks(start, chunk);
@@ -458,6 +462,10 @@ void lower(IRRewriter &rewriter, RecurrenceOp op) {
         continue;
       }
       Value all = carried[number];
+      if (isEmpty(all)) {
+        next.push_back(all);
+        continue;
+      }
       Sizes sizes = l.sizesOf(all), offsets(sizes.size(), l.index(0));
       offsets[0] = at;
       sizes[0] = l.index(1);

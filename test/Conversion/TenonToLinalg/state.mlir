@@ -66,3 +66,12 @@ func.func @recurrence(%x: tensor<7x3xf32>, %h: tensor<3xf32>, %l: tensor<3xi32>)
   } -> tensor<7x3xf32>, tensor<3xf32>
   return %0, %1 : tensor<7x3xf32>, tensor<3xf32>
 }
+
+// Nothing is sliced where there is nothing: the state stays.
+// CHECK-LABEL: func @nothing
+// CHECK-NOT: slice
+// CHECK: return %arg1
+func.func @nothing(%q: tensor<1x2x0x8xf32>, %s: tensor<1x2x8x8xf32>) -> tensor<1x2x8x8xf32> {
+  %y, %f = tenon.linear_attention linear %q, %q, %q state(%s : tensor<1x2x8x8xf32>) : tensor<1x2x0x8xf32>, tensor<1x2x0x8xf32>, tensor<1x2x0x8xf32> -> tensor<1x2x0x8xf32>, tensor<1x2x8x8xf32>
+  return %f : tensor<1x2x8x8xf32>
+}
