@@ -28,6 +28,8 @@ void tenon::buildOptimizePipeline(OpPassManager &pm) {
   // After convolutions have become contractions, which take in the weights that they decode.
   pm.addPass(createConvertFormatsToLinalg());
   pm.addPass(createOptimize());
+  // After merging: the arithmetic on scores is one expression.
+  pm.addPass(createRecognizeAttention());
   pm.addPass(createHoistConstants());
   pm.addPass(createCSEPass());
   pm.addPass(createSymbolDCEPass());

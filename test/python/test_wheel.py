@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import small_models
 from conftest import ROOT
-from test_readme import snippet
+from test_readme import snippets
 
 pytestmark = pytest.mark.full
 
@@ -47,7 +47,7 @@ def test_it_is_small(environment):
 
 def test_python_example(environment):
     folder, python, package, wheel, run = environment
-    assert "float32" in run(python, "-c", snippet("python"))
+    assert "float32" in run(python, "-c", snippets(ROOT / "README.md", "python")[-1])
     maps = run(python, "-c", "import tenon; tenon.compile('model.onnx', cache=False); print(open('/proc/self/maps').read())")
     loaded = {line.split()[-1] for line in maps.splitlines() if "libtenon" in line or "LLVM" in line}
     assert loaded == {str(package / "lib" / name) for name in ("libtenon.so", "libtenon_compiler.so")}
@@ -56,7 +56,7 @@ def test_python_example(environment):
 def test_c_example(environment):
     folder, python, package, wheel, run = environment
     run(python, "-m", "tenon", "compile", "model.onnx", "-o", "model.so")
-    (folder / "example.c").write_text(snippet("c"))
+    (folder / "example.c").write_text(snippets(ROOT / "README.md", "c")[0])
     run("cc", "-std=c11", "example.c", f"-I{package / 'include'}", f"-L{package / 'lib'}", "-ltenon",
         f"-Wl,-rpath,{package / 'lib'}", "-o", "example")
     assert run("./example") == "2 x 8\n"

@@ -31,6 +31,35 @@ def Optimize : Pass<"tenon-optimize", "::mlir::ModuleOp"> {
                            "::mlir::arith::ArithDialect"];
 }
 
+def RecognizeAttention : Pass<"tenon-recognize-attention", "::mlir::ModuleOp"> {
+  let summary = "make one tenon.attention of the ops that spell it out";
+  let description = [{
+    A product of queries and keys, arithmetic on the scores, a softmax over the keys and the product with the values
+    become `tenon.attention`, where nothing else reads what lies between. Arithmetic becomes its score region, what else
+    it reads the extras; transposes of queries, keys and values become one where they are needed. A row whose scores are all
+    -inf gives zeros instead of NaN.
+
+    Before:
+    ```mlir
+    %s = <contraction of %q, %k>
+    %m = <max of %s over keys>
+    %e = <exp(%s - %m)>
+    %z = <sum of %e over keys>
+    %p = <%e / %z>
+    %o = <contraction of %p, %v>
+    ```
+    After:
+    ```mlir
+    %source = tenon.kv_source %k, %v : tensor<2x8x64x32xf32>, tensor<2x8x64x32xf32>
+    %o = tenon.attention softmax %q sources(%source) outs(%e : tensor<2x8x64x32xf32>) : tensor<2x8x64x32xf32> {
+    ^bb0(%score: f32, %b: index, %h: index, %i: index, %j: index):
+      tenon.yield %score : f32
+    } -> tensor<2x8x64x32xf32>
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def HoistConstants : Pass<"tenon-hoist-constants", "::mlir::ModuleOp"> {
   let summary = "move what depends on weights alone to a load-time initializer";
   let description = [{
