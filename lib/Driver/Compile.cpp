@@ -141,6 +141,8 @@ private:
     if (!target)
       return llvm::createStringError("%s", tenon::explainUnknownTarget(request.target).c_str());
     (*module)->setAttr(tenon::kTargetAttr, target);
+    if (!request.fusion)
+      (*module)->setAttr(tenon::kUnfusedAttr, UnitAttr::get(context.get()));
     dump("1-program", *module);
     return llvm::Error::success();
   }

@@ -258,7 +258,7 @@ def measure_peaks(threads=None):
 
 
 def compile(model, target="host", threads=None, precision="default", shapes=None, *, output=None, cache=True,
-            timing=False, progress=None):
+            timing=False, progress=None, fusion=True):
     """Compiles a model, or finds it in the cache, and loads it.
 
     model      path of a .onnx or .mlir file, its bytes, or an onnx.ModelProto
@@ -270,6 +270,7 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
     cache      False compiles even what the cache has
     timing     True compiles even what the cache has, and keeps a table of passes by time in `info["timing"]`
     progress   called with (stage, done, total); what it raises ends the compile
+    fusion     False makes a kernel of every op: to see what fusion is worth, or whether it is at fault
     """
     if precision != "default":
         raise errors.InvalidArgument(f"expected precision 'default', but got {precision!r}")
@@ -280,6 +281,8 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
                           for name, shape in (shapes or {}).items()}}
     if timing:
         request.update(timing=True, cache=False)
+    if not fusion:
+        request["fusion"] = False
     if output:
         request["output"] = os.path.abspath(output)
     data = None
@@ -301,9 +304,11 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
     return compiled
 
 
-def compile_program(text, name, target="host", threads=None, *, output=None, cache=True, progress=None):
+def compile_program(text, name, target="host", threads=None, *, output=None, cache=True, progress=None, fusion=True):
     """Compiles a Program in MLIR's text form, or finds it in the cache; `name` stands for it in messages."""
     request = {"target": target, "threads": threads or 0, "cache": bool(cache), "shapes": {}, "path": name}
+    if not fusion:
+        request["fusion"] = False
     if output:
         request["output"] = os.path.abspath(output)
     return _compile(request, text.encode(), progress)

@@ -39,6 +39,8 @@ struct CompileRequest {
   bool selfContained = false;
   /// Threads that compile kernels; 0: one per available core.
   unsigned threads = 0;
+  /// Whether ops may share a kernel; false: one kernel per op, to see what fusion is worth, or whether it is at fault.
+  bool fusion = true;
   /// LLVM's optimisation level.
   unsigned level = 2;
   ObjectCache *cache = nullptr;

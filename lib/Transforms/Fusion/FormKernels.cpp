@@ -245,6 +245,7 @@ bool isCopy(linalg::LinalgOp op) {
 
 class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
+    isUnfused = getOperation()->hasAttr(kUnfusedAttr);
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || function->hasAttr(kKernelAttr))
         continue;
@@ -329,7 +330,7 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
       return {group, "contract"};
     if (kind == LinalgKind::Gather)
       return {group, "copy"};
-    if (kind == LinalgKind::Elementwise && isEpilogueStep(op)) {
+    if (kind == LinalgKind::Elementwise && !isUnfused && isEpilogueStep(op)) {
       SmallVector<Operation *> chain;
       if (linalg::LinalgOp contraction = findContraction(op, chain)) {
         group.insert(chain.begin(), chain.end());
@@ -337,11 +338,14 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
       }
     }
     RowGroup rows(op);
-    rows.grow();
+    if (!isUnfused)
+      rows.grow();
     if (rows.hasReduction())
       return {rows.members, "rows"};
     return {group, isCopy(op) ? "copy" : "elementwise"};
   }
+
+  bool isUnfused = false; ///< one kernel per op
 };
 
 } // namespace

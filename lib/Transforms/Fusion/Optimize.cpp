@@ -73,6 +73,23 @@ bool moveExpansionDown(OpOperand *operand) {
   return expand.getSrc().getDefiningOp<linalg::GenericOp>() != nullptr;
 }
 
+/// Unit dims that come and go leave the tensor as it was, wherever they stood.
+struct FoldUnitReshapes : OpRewritePattern<tensor::CollapseShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::CollapseShapeOp op, PatternRewriter &rewriter) const override {
+    auto expand = op.getSrc().getDefiningOp<tensor::ExpandShapeOp>();
+    if (!expand || expand.getSrcType() != op.getResultType())
+      return rewriter.notifyMatchFailure(op, "not back to where it came from");
+    ArrayRef<int64_t> shape = expand.getResultType().getShape();
+    for (auto groups : {expand.getReassociationIndices(), op.getReassociationIndices()})
+      for (const ReassociationIndices &group : groups)
+        if (llvm::count_if(group, [&](int64_t dim) { return shape[dim] != 1; }) > 1)
+          return rewriter.notifyMatchFailure(op, "joins dims");
+    rewriter.replaceOp(op, expand.getSrc());
+    return success();
+  }
+};
+
 class Optimize : public tenon::impl::OptimizeBase<Optimize> {
   LogicalResult initialize(MLIRContext *context) override {
     RewritePatternSet dims(context);
@@ -89,6 +106,12 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
     linalg::populateFoldUnitExtentDimsCanonicalizationPatterns(unit, control);
     unitPatterns = std::move(unit);
 
+    mergePatterns = makeMergePatterns(context, /*fuse=*/true);
+    plainPatterns = makeMergePatterns(context, /*fuse=*/false);
+    return success();
+  }
+
+  static FrozenRewritePatternSet makeMergePatterns(MLIRContext *context, bool fuse) {
     RewritePatternSet merge(context);
     addCanonicalization(merge);
     // Reshapes that have moved leave dims and destinations of the old shape behind.
@@ -97,9 +120,10 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
     linalg::populateInlineConstantOperandsPatterns(merge);
     linalg::populateEraseUnusedOperandsAndResultsPatterns(merge);
     linalg::populateFoldReshapeOpsByCollapsingPatterns(merge, moveExpansionDown);
-    fusion::populateElementwiseFusionPatterns(merge);
-    mergePatterns = std::move(merge);
-    return success();
+    merge.add<FoldUnitReshapes>(context);
+    if (fuse)
+      fusion::populateElementwiseFusionPatterns(merge);
+    return std::move(merge);
   }
 
   static void addCanonicalization(RewritePatternSet &patterns) {
@@ -117,6 +141,7 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
 
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
+    const FrozenRewritePatternSet &merge = getOperation()->hasAttr(kUnfusedAttr) ? plainPatterns : mergePatterns;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || function->hasAttr(kKernelAttr))
         continue;
@@ -125,13 +150,14 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
       int64_t ops = 0;
       function.walk([&](Operation *) { ++ops; });
       auto config = GreedyRewriteConfig().setMaxNumRewrites(10000 + 200 * ops);
-      for (const FrozenRewritePatternSet *patterns : {&dimPatterns, &unitPatterns, &mergePatterns}) {
+      for (const FrozenRewritePatternSet *patterns :
+           std::initializer_list<const FrozenRewritePatternSet *>{&dimPatterns, &unitPatterns, &merge}) {
         (void)applyPatternsGreedily(function, *patterns, config);
         DominanceInfo dominance(function);
         eliminateCommonSubExpressions(rewriter, dominance, function);
       }
       // Common subexpressions make new single uses.
-      (void)applyPatternsGreedily(function, mergePatterns, config);
+      (void)applyPatternsGreedily(function, merge, config);
     }
   }
 
@@ -175,7 +201,7 @@ class Optimize : public tenon::impl::OptimizeBase<Optimize> {
     }
   }
 
-  FrozenRewritePatternSet dimPatterns, unitPatterns, mergePatterns;
+  FrozenRewritePatternSet dimPatterns, unitPatterns, mergePatterns, plainPatterns;
 };
 
 } // namespace

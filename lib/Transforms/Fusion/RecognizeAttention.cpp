@@ -545,6 +545,8 @@ void Match::rewrite(IRRewriter &rewriter) {
 
 class RecognizeAttention : public tenon::impl::RecognizeAttentionBase<RecognizeAttention> {
   void runOnOperation() override {
+    if (getOperation()->hasAttr(kUnfusedAttr))
+      return;
     IRRewriter rewriter(&getContext());
     SmallVector<linalg::GenericOp> products;
     getOperation()->walk([&](linalg::GenericOp op) {

@@ -17,6 +17,7 @@ def add_compile_options(parser):
     parser.add_argument("--threads", type=positive, help="threads to run with (default: all that may be used)")
     parser.add_argument("--timing", action="store_true", help="print how long each pass took (implies --no-cache)")
     parser.add_argument("--no-cache", action="store_true", help="compile even what the cache has")
+    parser.add_argument("--no-fusion", action="store_true", help="make a kernel of every op, to see what fusion is worth")
 
 
 def parse_shape(text):
@@ -71,7 +72,7 @@ def open_model(options, output=None):
         return api.load(options.model, options.threads)
     with progress(f"compiling {os.path.basename(options.model)}") as report:
         model = api.compile(options.model, options.target, options.threads, shapes=dict(options.shape), output=output,
-                            cache=not options.no_cache, timing=options.timing, progress=report)
+                            cache=not options.no_cache, timing=options.timing, progress=report, fusion=not options.no_fusion)
     if options.timing:
         print(model.info["timing"], file=sys.stderr)
     return model

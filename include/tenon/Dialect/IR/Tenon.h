@@ -38,6 +38,8 @@ inline constexpr llvm::StringLiteral kKernelAttr = "tenon.kernel";
 inline constexpr llvm::StringLiteral kScheduleAttr = "tenon.schedule";
 /// The target of a module (#tenon.target).
 inline constexpr llvm::StringLiteral kTargetAttr = "tenon.target";
+/// On a module: every op is a kernel of its own.
+inline constexpr llvm::StringLiteral kUnfusedAttr = "tenon.unfused";
 /// Argument/result attributes of the entry function `main`: name of the port, its dtype as NumPy spells it
 /// ("float32", "bool", "uint8", ...), and an array of dimension names ("" where unnamed).
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
