@@ -127,3 +127,23 @@ def test_traced_functions_too():
     p = np.exp(s - s.max(-1, keepdims=True))
     np.testing.assert_allclose(f(q, k, v), p / p.sum(-1, keepdims=True) @ v, rtol=2e-5, atol=2e-5)
     assert attentions(f.compile(q, k, v)) == 1
+
+
+@pytest.mark.parametrize("past", [0, 13])
+def test_onnx_attention_keeps_its_mask(past):
+    """Causal and window of the operator are masks of the kernel, so that tiles they hide are not visited."""
+    q = rng.standard_normal((2, 6, 40, 16)).astype(np.float32)
+    k, v = (rng.standard_normal((2, 2, 40, 16)).astype(np.float32) for _ in range(2))
+    old = [rng.standard_normal((2, 2, past, 16)).astype(np.float32) for _ in range(2)] if past else []
+    names = ["q", "k", "v"] + (["", "pk", "pv"] if past else [])
+    node = helper.make_node("Attention", names, ["y"] + (["nk", "nv"] if past else []), is_causal=1, softcap=20.0)
+    inputs = [(n, list(a.shape)) for n, a in zip([n for n in names if n], [q, k, v, *old])]
+    graph = helper.make_graph([node], "g", [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 6, 40, 16])])
+    compiled = tn.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10))
+    keys, values = (np.concatenate([o, x], 2).repeat(3, 1).astype(np.float64) for o, x in zip(old or [k[:, :, :0], v[:, :, :0]], (k, v)))
+    s = 20 * np.tanh(q.astype(np.float64) @ keys.swapaxes(-1, -2) / 4 / 20)
+    s = np.where(np.arange(40 + past) <= np.arange(40)[:, None] + past, s, -np.inf)
+    p = np.exp(s - s.max(-1, keepdims=True))
+    np.testing.assert_allclose(compiled(q, k, v, *old), p / p.sum(-1, keepdims=True) @ values, rtol=2e-5, atol=2e-5)
+    assert attentions(compiled) == 1

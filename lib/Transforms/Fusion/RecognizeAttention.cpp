@@ -475,24 +475,15 @@ void Match::rewrite(IRRewriter &rewriter) {
   sizes.back() = tensor::getMixedSize(rewriter, loc, value, 3);
   Type element = getElementTypeOrSelf(product->getResult(0));
   Value init = tensor::EmptyOp::create(rewriter, loc, sizes, element);
-  OperationState state(loc, AttentionOp::getOperationName());
-  state.addOperands(query);
-  state.addOperands(source);
-  state.addOperands(extras);
-  state.addOperands(init);
-  state.addTypes(init.getType());
-  state.addAttribute("normalizer", NormalizerAttr::get(context, Normalizer::softmax));
-  state.addAttribute("extra_maps", rewriter.getAffineMapArrayAttr(maps));
-  state.addAttribute("operandSegmentSizes",
-                     rewriter.getDenseI32ArrayAttr({1, 1, 0, 0, static_cast<int32_t>(extras.size()), 1, 0}));
-  Region *region = state.addRegion();
-  Block &block = region->emplaceBlock();
+  auto attention = AttentionOp::create(
+      rewriter, loc, init.getType(), Type(), NormalizerAttr::get(context, Normalizer::softmax), FloatAttr(), query,
+      source, Value(), Value(), extras, init, Value(), rewriter.getAffineMapArrayAttr(maps), UnitAttr(), 0);
+  Block &block = attention.getScore().emplaceBlock();
   Value sum = block.addArgument(type, loc);
   for (unsigned index = 0; index < 4; ++index)
     block.addArgument(rewriter.getIndexType(), loc);
   for (Value extra : extras)
     block.addArgument(getElementTypeOrSelf(extra.getType()), loc);
-  auto attention = cast<AttentionOp>(rewriter.create(state));
   {
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPointToEnd(&block);
