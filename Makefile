@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers build demo test test-full check-quick lint docs format bench wheel
 PY := .venv/bin/python
-OCR = $(wildcard .venv/lib/python3*/site-packages/rapidocr_onnxruntime/models)
 export PYTHONPATH := $(CURDIR)/python:$(CURDIR)/build/python$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 help: ## list the targets
@@ -39,11 +38,11 @@ format: ## clang-format over the tree
 docs: ## make docs/generated from the .td files and the importer's registry
 	@$(PY) tools/dev/gen_docs.py
 
-bench: build ## the README's models against onnxruntime, one thread
-	@$(PY) tools/dev/light_models.py >/dev/null
-	@$(PY) -m tenon bench $(foreach net,resnet50 densenet121 squeezenet shufflenet inception_v1 vgg19,build/models/light_$(net).onnx) --against onnxruntime
-	@$(PY) -m tenon bench $(OCR)/ch_PP-OCRv4_det_infer.onnx --shape x=1x3x640x640 --against onnxruntime
-	@$(PY) -m tenon bench $(OCR)/ch_PP-OCRv4_rec_infer.onnx --shape x=1x3x48x320 --against onnxruntime
+bench: build ## the suite `cpu` against onnxruntime and OpenVINO, one thread and two (half an hour); SUITE=unseen, THREADS=1
+	@tools/dev/setup.sh --peers
+	@$(PY) tools/dev/suite_models.py
+	@for threads in $(or $(THREADS),1 2); do \
+	  $(PY) -m tenon bench --suite build/models/suites/$(or $(SUITE),cpu).json --against onnxruntime,openvino --threads $$threads; done
 
 wheel: setup ## build a wheel into dist/ (reuses build/ when there is one)
 	@$(PY) -m pip wheel -q --no-deps -w dist .

@@ -31,7 +31,10 @@ def _peers(text):
 
 
 def add_arguments(parser):
-    common.add_model(parser, nargs="+")
+    common.add_model(parser, nargs="*")
+    parser.add_argument("--suite", metavar="FILE.json", help="a list of rows {name, kind, model, shapes, variants: {runtime: model}}, with "
+                        "models beside the file; tools/dev/suite_models.py writes cpu.json and unseen.json")
+    parser.add_argument("--only", metavar="REGEX", default="", help="rows of the suite whose name matches")
     parser.add_argument("--against", type=_peers, default=[], metavar="RUNTIME,...", help=f"peers: {', '.join(PEERS)}")
     parser.add_argument("--shape", action="append", default=[], metavar="NAME=1x3x224x224", type=common.parse_shape,
                         help="fix the shape of an input; may be repeated")
@@ -96,8 +99,8 @@ def _same(ours, theirs, by_cosine):
         return len(a.files) == len(b.files) and all(a[name].shape == b[name].shape and alike(a[name], b[name]) for name in a.files)
 
 
-def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=None):
-    """Rows (dicts) per kind of call and runtime, Tenon's first."""
+def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=None, variants=None):
+    """Rows (dicts) per kind of call and runtime, Tenon's first. `variants` has other files of the same model, by runtime."""
     from ..model import measure_peaks
 
     report = report or (lambda stage, done, total: None)
@@ -106,7 +109,7 @@ def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=
         try:
             for position, runtime in enumerate(["tenon", *peers]):
                 report(f"loading in {runtime}", position, 1 + len(peers))
-                workers.append(Worker(runtime, model, threads, shapes or {}, os.path.join(folder, "inputs.npz")))
+                workers.append(Worker(runtime, (variants or {}).get(runtime, model), threads, shapes or {}, os.path.join(folder, "inputs.npz")))
                 if workers[0].error:
                     break
             peaks = (0.0, 0.0)
@@ -156,16 +159,60 @@ def _rows(workers, call, name, threads, peaks):
     return rows
 
 
-def main(options):
+def _problems(options):
+    """(name, kind, model, shapes, variants) of what is to be measured."""
+    import re
+
     from .. import errors
 
-    rows = []
-    for model in options.model:
+    problems = [(os.path.basename(model), "model", model, dict(options.shape), {}) for model in options.model]
+    if options.suite:
+        try:
+            with open(options.suite) as file:
+                entries = json.load(file)
+            folder = os.path.dirname(os.path.abspath(options.suite))
+            problems += [(entry["name"], entry["kind"], os.path.join(folder, entry["model"]), entry.get("shapes", {}),
+                          {runtime: os.path.join(folder, path) for runtime, path in entry.get("variants", {}).items()})
+                         for entry in entries if re.search(options.only, entry["name"])]
+        except OSError as error:
+            raise errors.FileError(f"cannot read the suite {options.suite!r}: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise errors.InvalidArgument(f"the suite {options.suite!r} is no list of rows with name, kind and model: {error!r}") from error
+    if not problems:
+        raise errors.InvalidArgument("expected a model, or a suite with rows")
+    for _, _, model, _, _ in problems:
         if not os.path.isfile(model):
             raise errors.FileError(f"no file {model!r}")
-        with common.progress(os.path.basename(model)) as report:
-            rows += measure(model, options.against, options.threads, dict(options.shape), options.rounds,
-                            options.seconds, report)
+    return problems
+
+
+def _summary(rows, console):
+    """Geometric means of the ratios to the best peer of each row, by kind, and the slowest rows."""
+    best = {}
+    for row in rows:
+        if "ratio" in row and row["ratio"] < best.get(row["model"], (float("inf"),))[0]:
+            best[row["model"]] = row["ratio"], row["runtime"], row["kind"]
+    if len(best) < 2:
+        return
+    shown = common.table("tenon against the fastest peer of each row", ["kind", ">rows", ">geometric mean", ">slowest", "row", "peer"])
+    for kind in [*dict.fromkeys(entry[2] for entry in best.values()), None]:
+        chosen = {name: entry for name, entry in best.items() if kind is None or entry[2] == kind}
+        name = min(chosen, key=lambda n: chosen[n][0])
+        shown.add_row(kind or "all", str(len(chosen)), f"{statistics.geometric_mean(entry[0] for entry in chosen.values()):.2f}",
+                      f"{chosen[name][0]:.2f}", name, chosen[name][1])
+    console.print(shown)
+
+
+def main(options):
+    rows = []
+    problems = _problems(options)
+    for number, (name, kind, model, shapes, variants) in enumerate(problems):
+        with common.progress(f"{name} ({number + 1} of {len(problems)})") as report:
+            made = measure(model, options.against, options.threads, shapes, options.rounds, options.seconds, report, variants)
+        for row in made:
+            row["model"] = row["model"].replace(os.path.basename(model), name)
+            row["kind"] = kind
+        rows += made
     if options.json:
         print(json.dumps(rows, indent=2))
         return any(row["error"] for row in rows)
@@ -186,12 +233,7 @@ def main(options):
     if peaks:
         console.print(f"peaks measured in this run: {peaks['peak_gflops']:.0f} GFLOP/s, {peaks['peak_gbs']:.1f} GB/s; "
                       "ratio above 1: tenon is faster", highlight=False)
-    for peer in options.against:
-        ratios = {row["model"]: row["ratio"] for row in rows if row["runtime"] == peer and "ratio" in row}
-        if len(ratios) > 1:
-            slowest = min(ratios, key=ratios.get)
-            console.print(f"{peer}: geometric mean {statistics.geometric_mean(ratios.values()):.2f} over {len(ratios)} models, "
-                          f"slowest {slowest} at {ratios[slowest]:.2f}", highlight=False)
+    _summary(rows, console)
     for row in rows:
         if row["error"]:
             console.print(f"{row['model']} in {row['runtime']}: {row['error']}", highlight=False, markup=False)
