@@ -1,5 +1,6 @@
 //===- Call.cpp - the functions that generated code calls ----------------------------------===//
 #include "Call.h"
+#include "Blocks.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,7 +15,7 @@ tenon_call::~tenon_call() {
 
 void tenon_call::reset() {
   for (auto &block : blocks)
-    std::free(block.first);
+    model.blocks().give(block.first);
   blocks.clear();
   status = TENON_OK;
   message.clear();
@@ -30,12 +31,6 @@ int32_t tenon_call::fail(int32_t code, const std::string &text) {
 }
 
 namespace tenon::runtime {
-
-void *allocateAligned(size_t bytes) {
-  if (bytes > (size_t(1) << 47))
-    return nullptr;
-  return std::aligned_alloc(64, (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0));
-}
 
 namespace {
 
@@ -100,7 +95,7 @@ void *arena(tenon_call *call, int64_t bytes) {
 }
 
 void *allocate(tenon_call *call, int64_t bytes) {
-  void *memory = bytes < 0 ? nullptr : allocateAligned(bytes);
+  void *memory = bytes < 0 ? nullptr : call->model.blocks().take(bytes);
   if (memory)
     call->blocks.emplace(memory, bytes);
   else
@@ -110,7 +105,7 @@ void *allocate(tenon_call *call, int64_t bytes) {
 
 void release(tenon_call *call, void *memory) {
   if (call->blocks.erase(memory))
-    std::free(memory);
+    call->model.blocks().give(memory);
 }
 
 const void *weight(tenon_call *call, int64_t index) { return call->model.weight(index); }

@@ -34,8 +34,3 @@ struct tenon_call {
   std::vector<Memory> scratch; ///< one per worker
   std::unordered_map<void *, size_t> blocks;
 };
-
-namespace tenon::runtime {
-/// Memory aligned to 64 bytes, or null.
-void *allocateAligned(size_t bytes);
-} // namespace tenon::runtime

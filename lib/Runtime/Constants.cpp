@@ -1,6 +1,6 @@
 //===- Constants.cpp - the memory of what a model computes once ----------------------------===//
 #include "Constants.h"
-#include "Call.h"
+#include "Blocks.h"
 #include "tenon/Support/Files.h"
 
 #include <algorithm>

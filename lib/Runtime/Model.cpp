@@ -1,5 +1,6 @@
 //===- Model.cpp - a compiled model: loading, weights, runs ---------------------------------===//
 #include "tenon/Runtime/Model.h"
+#include "Blocks.h"
 #include "Call.h"
 #include "Constants.h"
 #include "tenon/Support/Files.h"
@@ -120,7 +121,7 @@ static void *loadSharedObject(int file) {
 }
 
 Model::Model(const std::string &path, int threads, const tenon_callbacks *given, const tenon_rt_api &functions)
-    : constants(std::make_unique<Constants>()) {
+    : memory(std::make_unique<Blocks>()), constants(std::make_unique<Constants>()) {
   if (given) {
     if (given->struct_size > sizeof(tenon_callbacks) || given->struct_size < offsetof(tenon_callbacks, alloc))
       throw Error(TENON_EINVAL, "the callbacks' struct_size is " + std::to_string(given->struct_size) +
@@ -330,16 +331,16 @@ void Model::parallelFor(int64_t n, ThreadPool::Body body, void *state) {
 }
 
 void *Model::allocate(size_t bytes) {
-  return callbacks.alloc ? callbacks.alloc(callbacks.user, bytes, 64) : allocateAligned(bytes);
+  return callbacks.alloc ? callbacks.alloc(callbacks.user, bytes, 64) : memory->take(bytes);
 }
 
-void Model::release(void *memory) {
-  if (!memory)
+void Model::release(void *block) {
+  if (!block)
     return;
   if (callbacks.free)
-    callbacks.free(callbacks.user, memory);
+    callbacks.free(callbacks.user, block);
   else
-    std::free(memory);
+    memory->give(block);
 }
 
 std::unique_ptr<tenon_call> Model::takeCall() {

@@ -19,6 +19,7 @@ struct tenon_call;
 
 namespace tenon::runtime {
 
+class Blocks;
 class Constants;
 
 /// The functions that generated code reaches.
@@ -66,6 +67,8 @@ public:
   void parallelFor(int64_t n, ThreadPool::Body body, void *state);
   void *allocate(size_t bytes);
   void release(void *memory);
+  /// Memory that callers never see: their callbacks are not asked.
+  Blocks &blocks() { return *memory; }
 
   const void *weight(int64_t index) const { return weights[index].data; }
   /// Memory for constant `index` of tenon_model_init; null for one that nothing reads.
@@ -113,6 +116,7 @@ private:
                    std::vector<void *> &words);
   std::unique_ptr<tenon_call> takeCall();
 
+  std::unique_ptr<Blocks> memory; ///< outlives the calls, which give theirs back
   void *library = nullptr;
   std::string manifest;
   std::vector<Port> inputs, outputs;
