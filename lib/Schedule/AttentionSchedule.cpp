@@ -27,14 +27,15 @@ static int64_t countSharingHeads(AttentionOp op) {
 }
 
 ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
-  constexpr int64_t kRows = 64, kKeys = 256, kHeads = 8;
+  constexpr int64_t kRows = 64, kQueries = 32, kKeys = 256, kHeads = 8;
   auto query = cast<RankedTensorType>(op.getQuery().getType());
   int64_t queries = query.getDimSize(2), heads = countSharingHeads(op);
   // Heads that read the same keys share a unit: keys come from memory once, and are packed once.
   while (heads > kHeads)
     heads = heads % 2 == 0 ? heads / 2 : 1;
   int64_t width = target.getVectorElements(op.getScoreType());
-  int64_t most = std::max<int64_t>(1, kRows / heads);
+  // Keys are packed once per unit: with several heads it has more rows rather than few queries.
+  int64_t most = std::max<int64_t>(kRows / heads, kQueries);
   int64_t rows = ShapedType::isDynamic(queries) ? most : std::clamp<int64_t>(queries, 1, most);
   // Six rows of accumulators; one row leaves registers for more vectors.
   int64_t rowTile = std::min<int64_t>(rows, 6), headTile = rows == 1 ? std::min<int64_t>(heads, 6) : 1;
