@@ -44,7 +44,8 @@ typedef enum tenon_dtype {
   TENON_UINT4,
   TENON_INT2,
   TENON_UINT2,
-  TENON_FLOAT4E2M1 /* one byte each, the value in its low bits */
+  TENON_FLOAT4E2M1, /* these five: one byte each, the value in its low bits */
+  TENON_FLOAT8E8M0
 } tenon_dtype;
 TENON_API const char *tenon_dtype_name(int32_t dtype);     /* NULL if unknown */
 TENON_API int32_t tenon_dtype_from_name(const char *name); /* 0 if unknown */

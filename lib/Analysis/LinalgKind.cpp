@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Analysis/LinalgKind.h"
+#include "tenon/Dialect/IR/Formats.h"
 
 #include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -68,7 +69,7 @@ static bool collectSources(Block *body, Value value, llvm::SetVector<BlockArgume
   if (auto index = dyn_cast<linalg::IndexOp>(op)) // of a reduction: rows of the result are decoded alike
     return cast<linalg::LinalgOp>(body->getParentOp()).getIteratorTypesArray()[index.getDim()] ==
            utils::IteratorType::reduction;
-  if ((!isa<arith::ArithDialect>(op->getDialect()) && !isa<math::FmaOp>(op)) || op->getNumRegions() != 0)
+  if ((!isa<arith::ArithDialect>(op->getDialect()) && !isa<math::FmaOp, LookUpOp>(op)) || op->getNumRegions() != 0)
     return false;
   return llvm::all_of(op->getOperands(), [&](Value operand) { return collectSources(body, operand, sources); });
 }

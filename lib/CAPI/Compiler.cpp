@@ -81,6 +81,7 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
       code = problem.convertToErrorCode();
     });
     return fail(code == std::errc::operation_canceled            ? TENON_ECANCELLED
+                : code == std::errc::state_not_recoverable       ? TENON_EINTERNAL
                 : code && code != llvm::inconvertibleErrorCode() ? TENON_EIO
                                                                  : TENON_EUNSUPPORTED,
                 message);

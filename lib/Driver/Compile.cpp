@@ -15,6 +15,7 @@
 #include "tenon/Support/Files.h"
 #include "tenon/Target/CPU/CodeGen.h"
 
+#include "mlir/IR/Verifier.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -118,6 +119,17 @@ private:
     return errors.empty() ? llvm::createStringError("%s failed", what) : llvm::createStringError("%s", errors.c_str());
   }
 
+  /// What no model should lead to, whatever it holds.
+  static llvm::Error internal(const std::string &what) {
+    return llvm::createStringError(std::errc::state_not_recoverable, "%s", what.c_str());
+  }
+
+  /// After a pass failed: a module that does not verify is the compiler's mistake, any other the pass's refusal.
+  llvm::Error passFailure(const char *what) {
+    std::string message = errors.empty() ? std::string(what) + " failed" : errors;
+    return failed(mlir::verify(*module)) ? internal(message) : llvm::createStringError("%s", message.c_str());
+  }
+
   llvm::Error import() {
     std::string message;
     llvm::StringRef path = request.path;
@@ -134,6 +146,8 @@ private:
                                                         context.get(), options, blobs, message)
                              : tenon::onnx::importFile(path, context.get(), options, blobs, message);
     }
+    if (!module && !message.empty() && !errors.empty()) // no message of the importer's: its Program does not verify
+      return internal(message + ": " + errors);
     if (!module)
       return message.empty() ? failure("import") : llvm::createStringError("%s", message.c_str());
     reply.outside.insert(blobs.files.begin(), blobs.files.end());
@@ -158,14 +172,14 @@ private:
       time(pm);
       tenon::buildOptimizePipeline(pm);
       if (failed(pm.run(*module)))
-        return failure("optimization");
+        return passFailure("optimization");
     }
     dump("2-optimized", *module);
     PassManager pm(context.get());
     time(pm);
     tenon::buildKernelsPipeline(pm);
     if (failed(pm.run(*module)))
-      return failure("kernel formation");
+      return passFailure("kernel formation");
     dump("3-kernels", *module);
     return llvm::Error::success();
   }
@@ -211,15 +225,19 @@ private:
     size_t done = 0;
     std::atomic<int64_t> compiled{0};
     std::string firstError;
+    std::error_code firstCode;
     auto worker = [&] {
       for (size_t i; !cancelled && (i = next++) < modules.size();) {
         llvm::Error error = compileKernel(*modules[i], keys[i], objects[i], compiled);
         modules[i] = nullptr;
         std::lock_guard<std::mutex> guard(lock);
-        if (error && firstError.empty())
-          firstError = llvm::toString(std::move(error));
-        else
+        if (!firstError.empty())
           llvm::consumeError(std::move(error));
+        else
+          llvm::handleAllErrors(std::move(error), [&](const llvm::ErrorInfoBase &problem) {
+            firstError = problem.message();
+            firstCode = problem.convertToErrorCode();
+          });
         report("kernels", ++done, modules.size());
       }
     };
@@ -234,7 +252,7 @@ private:
     context->disableMultithreading();
     reply.compiledKernels = compiled;
     if (!firstError.empty())
-      return llvm::createStringError("%s", firstError.c_str());
+      return llvm::createStringError(firstCode, "%s", firstError.c_str());
     return llvm::Error::success();
   }
 
@@ -266,7 +284,7 @@ private:
     auto bytes = tenon::emitObject(kernel, target, {request.level});
     scope.stop();
     if (!bytes)
-      return bytes.takeError();
+      return internal(llvm::toString(bytes.takeError()));
     object.assign(bytes->data(), bytes->size());
     if (request.cache)
       request.cache->store(key, object);
@@ -275,9 +293,8 @@ private:
 
   llvm::Error kernelFailure(const char *what, ModuleOp kernel) {
     std::lock_guard<std::mutex> guard(lock);
-    std::string place = describe(kernel.getLoc());
-    return errors.empty() ? llvm::createStringError("%s%s failed", place.c_str(), what)
-                          : llvm::createStringError("%s", errors.c_str());
+    std::string message = errors.empty() ? describe(kernel.getLoc()) + what + " failed" : errors;
+    return failed(mlir::verify(kernel)) ? internal(message) : llvm::createStringError("%s", message.c_str());
   }
 
   llvm::Error compileHost() {
@@ -301,13 +318,13 @@ private:
     time(pm);
     tenon::buildLowerHostPipeline(pm);
     if (failed(pm.run(*module)))
-      return failure("lowering of the host program");
+      return passFailure("lowering of the host program");
     dump("6-host", *module);
     TimingScope scope = timing.nest("LLVM (host)");
     auto host = tenon::emitObject(*module, target, {std::min(request.level, 1u)});
     scope.stop();
     if (!host)
-      return host.takeError();
+      return internal(llvm::toString(host.takeError()));
     std::string text;
     llvm::raw_string_ostream stream(text);
     stream << llvm::json::Value(llvm::json::Object(manifest));

@@ -18,6 +18,14 @@ static std::string numpyName(Type type) {
     return "bfloat16";
   std::string text;
   llvm::raw_string_ostream(text) << type;
+  for (auto [mlirName, name] : {std::pair("f8E4M3FN", "float8_e4m3fn"),
+                                {"f8E4M3FNUZ", "float8_e4m3fnuz"},
+                                {"f8E5M2", "float8_e5m2"},
+                                {"f8E5M2FNUZ", "float8_e5m2fnuz"},
+                                {"f8E8M0FNU", "float8_e8m0fnu"},
+                                {"f4E2M1FN", "float4_e2m1fn"}})
+    if (text == mlirName)
+      return name;
   return text;
 }
 

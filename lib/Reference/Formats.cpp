@@ -1,4 +1,4 @@
-//===- Formats.cpp - what tenon.dequantize and tenon.quantize compute --------------------------===//
+//===- Formats.cpp - what tenon.dequantize, tenon.quantize and tenon.look_up compute -----------===//
 //
 // Code by code, as the description of #tenon.format has it.
 //
@@ -227,6 +227,14 @@ static LogicalResult quantize(Interpreter &interpreter, QuantizeOp op) {
   });
   interpreter.set(op.getResult(), *result);
   return success();
+}
+
+SmallVector<ScalarFn> tenon::reference::getFormatFns(Operation *op) {
+  auto lookUp = dyn_cast<LookUpOp>(op);
+  if (!lookUp)
+    return {};
+  SmallVector<float> values(lookUp.getValues());
+  return {[values](const Scalar *x, const char *&) { return makeFloat(values[x[0].i & (values.size() - 1)]); }};
 }
 
 Interpreter::Handled Interpreter::runFormats(Operation *op) {

@@ -17,9 +17,12 @@ using ScalarFn = std::function<Scalar(const Scalar *operands, const char *&fault
 /// The functions of an op on scalars, one a result; empty for ops that are none. Element types are those of the op.
 llvm::SmallVector<ScalarFn> getArithFns(mlir::Operation *op);
 llvm::SmallVector<ScalarFn> getMathFns(mlir::Operation *op);
+llvm::SmallVector<ScalarFn> getFormatFns(mlir::Operation *op);
 inline llvm::SmallVector<ScalarFn> getScalarFns(mlir::Operation *op) {
-  llvm::SmallVector<ScalarFn> fns = getArithFns(op);
-  return fns.empty() ? getMathFns(op) : fns;
+  for (auto family : {getArithFns, getMathFns, getFormatFns})
+    if (llvm::SmallVector<ScalarFn> fns = family(op); !fns.empty())
+      return fns;
+  return {};
 }
 
 /// The elements of a constant; nullopt for attributes that the evaluator lacks.

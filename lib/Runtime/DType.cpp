@@ -29,7 +29,8 @@ constexpr Row kTypes[] = {{TENON_BOOL, 8, "bool"},
                           {TENON_UINT4, 8, "uint4"},
                           {TENON_INT2, 8, "int2"},
                           {TENON_UINT2, 8, "uint2"},
-                          {TENON_FLOAT4E2M1, 8, "float4_e2m1fn"}};
+                          {TENON_FLOAT4E2M1, 8, "float4_e2m1fn"},
+                          {TENON_FLOAT8E8M0, 8, "float8_e8m0fnu"}};
 } // namespace
 
 const char *tenon_dtype_name(int32_t dtype) {

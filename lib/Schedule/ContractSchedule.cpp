@@ -26,6 +26,11 @@ constexpr int64_t kMaxRows = 8;
 constexpr double kPrepackMargin = 1.02;
 /// Codes of a word that are taken apart in one turn of the loop.
 constexpr int64_t kMaxWord = 16;
+/// Second-level caches that a panel of decoded numbers may fill: the third level follows.
+constexpr double kMaxDecoded = 4;
+/// Rows that make up for decoding a panel of codes to memory first. With 32 registers most of what decodes in register
+/// tiles runs beside the multiply-adds; with 16, its constants and parts of groups have no register left.
+constexpr int64_t kDecodeRows = 64, kDecodeRowsFewRegisters = 4;
 /// A reduction dim of more points is a loop.
 constexpr int64_t kMaxUnroll = 9;
 constexpr int64_t kRowsPerUnit = 32;
@@ -62,6 +67,8 @@ public:
     if (!reductions.empty() && known[reductions.back()] && extents[reductions.back()] <= kMaxUnroll)
       taps = extents[reductions.back()];
     width = target.getVectorElements(op.getAccumulatorType());
+    bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim] && !dependsOn(1, dim); });
+    decodesInTiles = op.hasDecode() && !open && countRows() < getLeastDecodeRows();
     elementBytes = std::max<int64_t>(1, getElementTypeOrSelf(op.getRhs().getType()).getIntOrFloatBitWidth() / 8);
   }
 
@@ -209,6 +216,8 @@ private:
     }
     int64_t used = tile.vectors * tile.rows[0] * tile.rows[1] + std::min(counts[0], counts[1]) + 1;
     int64_t registers = target.getVectorRegisters();
+    if (decodesInTiles && dependsOn(1, tile.vectorDim)) // words and parts of groups
+      used += tile.vectors * op.getNumDecodeExtras();
     if (hasPartialVector(tile) && registers <= 16)
       ++used; // the mask
     return used <= (registers > 16 ? registers - 2 : registers) &&
@@ -441,7 +450,7 @@ private:
       if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
         cut(dim, 1, 1);
     // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
-    bool copies = best.pack >= 0 && !best.prepack;
+    bool copies = (best.pack >= 0 && !best.prepack) || getDecodeRows() > 0;
     for (int64_t least : {copies ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
       if (least == 1 && units >= kLeastUnits)
         break;
@@ -457,6 +466,33 @@ private:
     return tiles;
   }
 
+  int64_t getLeastDecodeRows() const {
+    return target.getVectorRegisters() > 16 ? kDecodeRows : kDecodeRowsFewRegisters;
+  }
+  /// How often an element of rhs is read.
+  int64_t countRows() const {
+    int64_t rows = 1;
+    for (unsigned dim : parallels)
+      if (!dependsOn(1, dim))
+        rows *= extents[dim];
+    return rows;
+  }
+
+  /// From how many rows on panels of codes are decoded once.
+  int64_t getDecodeRows() const {
+    if (!op.hasDecode() || best.vectorDim < 0 || isDot(best) || !dependsOn(1, best.vectorDim))
+      return 0;
+    double bytes = static_cast<double>(reductionPoints) * best.vectors * target.getVectorBits() / 8;
+    if (bytes > kMaxDecoded * target.getL2Bytes())
+      return 0;
+    int64_t least = getLeastDecodeRows();
+    bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim] && !dependsOn(1, dim); });
+    for (unsigned slot = 0; slot < 2; ++slot)
+      if (best.rowDims[slot] >= 0 && best.rows[slot] > 1 && dependsOn(1, best.rowDims[slot]))
+        return 0;
+    return open ? least : countRows() >= least ? 1 : 0;
+  }
+
   ScheduleAttr build() {
     SmallVector<int64_t> registers(op.getNumLoops(), 1), pack, prepack;
     bool vector = best.vectorDim >= 0;
@@ -469,7 +505,7 @@ private:
     if (best.pack >= 0)
       (best.prepack ? prepack : pack).push_back(best.pack);
     return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), {}, {}, registers, unroll, pack,
-                             prepack, best.vectorDim, vector ? width : 1);
+                             prepack, best.vectorDim, vector ? width : 1, getDecodeRows());
   }
 
   mutable TileContractOp op; // an op handle has no const accessors
@@ -480,7 +516,8 @@ private:
   SmallVector<bool> known;
   SmallVector<unsigned> parallels, reductions;
   int64_t reductionPoints = 1, width = 1, elementBytes = 4;
-  int64_t taps = 1; // of the innermost reduction, where it is short enough to be unrolled
+  bool decodesInTiles = false; // every register tile, for certain
+  int64_t taps = 1;            // of the innermost reduction, where it is short enough to be unrolled
   Tile best;
 };
 

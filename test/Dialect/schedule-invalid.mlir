@@ -67,3 +67,9 @@ module attributes {test.a = #tenon.schedule<algorithm = "contract", speed = 9>} 
 
 // expected-error @below {{field 'algorithm' of the schedule is given twice}}
 module attributes {test.a = #tenon.schedule<algorithm = "contract", algorithm = "rows">} {}
+
+// -----
+
+// schedule_c9
+// expected-error @below {{expected 'decode_rows' of at least 0, but got -1}}
+module attributes {test.a = #tenon.schedule<algorithm = "contract", decode_rows = -1>} {}

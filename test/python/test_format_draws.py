@@ -17,9 +17,9 @@ def run_draws(count, seed, timeout):
 
 
 def test_draws_equal_numpy():
-    run_draws(16, 3, 300)
+    run_draws(100, 3, 300)
 
 
 @pytest.mark.full
 def test_many_draws_equal_numpy():
-    run_draws(300, 0, 1800)
+    run_draws(400, 0, 1800)

@@ -177,3 +177,25 @@ def test_donated_arguments_are_updated_in_place():
         f(np.asfortranarray(cache), row, np.array(0))
     with pytest.raises(tn.InvalidArgument, match="no result can take the memory"):
         tn.jit(lambda x: x.sum(), donate="x")(cache)
+
+
+@pytest.mark.parametrize("kind", ("int4", "uint4"))
+def test_captured_codes_are_packed(kind):
+    """ml_dtypes keeps a byte an element; the weight has two elements a byte, an odd number of them too."""
+    import ml_dtypes
+
+    low, high = (0, 16) if kind == "uint4" else (-8, 8)
+    codes = rng.integers(low, high, (33, 35)).astype(getattr(ml_dtypes, kind))
+    scales = np.abs(draw(3, 35)) + 0.1
+    fmt = tn.format(kind, group=16, scale="float32")
+
+    @tn.jit
+    def f(x):
+        return x @ tn.dequantize(codes, fmt, scales=scales, axis=0), tn.dequantize(codes, fmt, scales=scales, axis=0)
+
+    weight = codes.astype(np.float32) * np.repeat(scales, 16, 0)[:33]
+    x = draw(5, 33)
+    product, alone = f(x)
+    close(product, x @ weight, 1e-4)
+    np.testing.assert_array_equal(alone, weight)
+    assert f"length {(33 * 35 + 1) // 2} : tensor<33x35xi4>" in f.lower(x)

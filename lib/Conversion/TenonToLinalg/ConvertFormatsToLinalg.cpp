@@ -36,6 +36,7 @@ void collectContractions(Value value, llvm::SetVector<Operation *> &found) {
 struct ConvertFormatsToLinalg : tenon::impl::ConvertFormatsToLinalgBase<ConvertFormatsToLinalg> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
+    tolinalg::unpackWeights(rewriter, getOperation());
     SmallVector<DequantizeOp> dequantizes;
     getOperation().walk([&](DequantizeOp op) { dequantizes.push_back(op); });
     for (DequantizeOp op : dequantizes) {

@@ -197,21 +197,45 @@ GroupParts FormatElements::readParts(const FormatSource &source, ValueRange plac
   return {readScale(source, place), readZero(source, place), readMinimum(source, place)};
 }
 
-/// Of 2^n values the one that the low n bits of `code` number; half of them are left after each bit.
-Value FormatElements::lookUp(ArrayRef<float> values, Value code, unsigned bit) {
-  if (values.size() == 1)
-    return number(values[0]);
-  size_t half = values.size() / 2;
-  Value low = lookUp(values.take_front(half), code, bit - 1), high = lookUp(values.drop_front(half), code, bit - 1);
-  Value set = arith::AndIOp::create(b, loc, code, integer(int64_t(1) << (bit - 1)));
-  Value isHigh = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, set, integer(0));
-  return arith::SelectOp::create(b, loc, isHigh, high, low);
+bool FormatElements::isLookedUp(FormatAttr format) {
+  return format.getCodebook() || (isa<FloatType>(format.getElement()) && format.getBits() <= 4);
 }
 
 Value FormatElements::toNumber(FormatAttr format, Value bits) {
+  if (!isLookedUp(format))
+    return toFloat(format.getElement(), bits);
+  SmallVector<float> values;
   if (DenseF32ArrayAttr codebook = format.getCodebook())
-    return lookUp(codebook.asArrayRef(), bits, format.getBits());
-  return toFloat(format.getElement(), bits);
+    values.assign(codebook.asArrayRef().begin(), codebook.asArrayRef().end());
+  else
+    for (uint64_t code = 0; code < uint64_t(1) << format.getBits(); ++code) {
+      APFloat value(cast<FloatType>(format.getElement()).getFloatSemantics(), APInt(format.getBits(), code));
+      bool inexact;
+      value.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &inexact);
+      values.push_back(value.convertToFloat());
+    }
+  return lookUp(values, bits);
+}
+
+Value FormatElements::lookUp(ArrayRef<float> values, Value bits) {
+  return LookUpOp::create(b, loc, b.getF32Type(), bits, values);
+}
+
+Value FormatElements::decode(FormatAttr format, Value bits) {
+  unsigned count = format.getBits();
+  if (isLookedUp(format))
+    return toNumber(format, bits);
+  if (format.isInteger() && count <= 4) {
+    SmallVector<float> values;
+    for (int code = 0; code < 1 << count; ++code)
+      values.push_back(code);
+    return lookUp(values, bits);
+  }
+  if (count < 32)
+    bits = arith::AndIOp::create(b, loc, bits, integer((int64_t(1) << count) - 1));
+  Type element =
+      format.isInteger() ? IntegerType::get(b.getContext(), count, IntegerType::Unsigned) : format.getElement();
+  return toFloat(element, bits);
 }
 
 Value FormatElements::apply(Value value, const GroupParts &parts, bool fused) {

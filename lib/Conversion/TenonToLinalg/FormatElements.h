@@ -39,6 +39,10 @@ public:
   Value readScale(const FormatSource &source, mlir::ValueRange place);
   Value readZero(const FormatSource &source, mlir::ValueRange place);
   Value readMinimum(const FormatSource &source, mlir::ValueRange place);
+  /// Whether numbers come from a list: a codebook, or all numbers of a type of few bits.
+  static bool isLookedUp(FormatAttr format);
+  /// The number that the low bits of a code stand for, which count from 0 where integers are signed.
+  Value decode(FormatAttr format, Value bits);
   /// The number that a code stands for without its group: an entry of the codebook, or itself.
   Value toNumber(FormatAttr format, Value bits);
   /// scale * (number - zero) + minimum. `fused`: in fewer operations, with the same result where products of two of
@@ -54,10 +58,10 @@ public:
   Value index(int64_t value);
 
 private:
+  Value lookUp(llvm::ArrayRef<float> values, Value bits);
   Value readPart(const FormatSource &source, Value operand, mlir::Type type, int64_t group, int64_t at,
                  mlir::ValueRange place);
   Value readByte(const FormatSource &source, mlir::ValueRange place, Value byte);
-  Value lookUp(llvm::ArrayRef<float> values, Value code, unsigned bit);
 
   mlir::OpBuilder &b;
   mlir::Location loc;
@@ -67,6 +71,9 @@ private:
 /// False where the form does not fit (codes that are no weight, groups along a dim that is not summed over, open
 /// sizes).
 bool fuseIntoContraction(mlir::IRRewriter &rewriter, DequantizeOp op, mlir::linalg::LinalgOp contraction);
+
+/// Loads of weights of two and four bits, which are packed in files, as loads of bytes and what takes these apart.
+void unpackWeights(mlir::IRRewriter &rewriter, mlir::ModuleOp module);
 
 void lower(mlir::IRRewriter &rewriter, DequantizeOp op);
 void lower(mlir::IRRewriter &rewriter, QuantizeOp op);

@@ -8,6 +8,10 @@
 #include "FormatElements.h"
 #include "tenon/Analysis/LinalgKind.h"
 
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
+
 #include <numeric>
 
 using namespace mlir;
@@ -150,6 +154,13 @@ static bool isWeight(Value value) {
     return false;
   if (isa<LoadWeightOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
     return true;
+  if (auto structured = dyn_cast<linalg::LinalgOp>(op)) {
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    return structured.hasPureTensorSemantics() && llvm::all_of(captured, isWeight) &&
+           llvm::all_of(op->getOperands(),
+                        [](Value operand) { return operand.getDefiningOp<tensor::EmptyOp>() || isWeight(operand); });
+  }
   return isMemoryEffectFree(op) && op->getNumOperands() > 0 && op->getNumRegions() == 0 &&
          llvm::all_of(op->getOperands(), isWeight);
 }
@@ -198,6 +209,7 @@ public:
 
 private:
   bool analyse();
+  std::optional<int64_t> findLoop(int64_t dim, bool movingParts);
   Value splitOther();
   void addWords();
   void addParts();
@@ -231,6 +243,7 @@ private:
   unsigned k = 0;                      ///< its loop
   int64_t otherDim = -1;               ///< the other factor's dim along that loop
   int64_t extent = 0, group = 0, padded = 0;
+  bool stepsAreGroups = false;   ///< parts along `weightDim` that is not their axis
   int64_t perWord = 1, slot = 0; ///< codes in a word, and bits for each
   bool rebiased = false;         ///< signed codes with the sign turned, so that they count from 0
 
@@ -238,9 +251,36 @@ private:
   SmallVector<AffineMap> maps;
   /// Numbers of the inputs that are parts; 0 where there is none.
   unsigned scaleInput = 0, zeroInput = 0, minimumInput = 0;
+  /// Parts that are one number everywhere.
+  std::optional<double> onlyScale, onlyMinimum;
 };
 
 } // namespace
+
+/// The other factor's dim along the loop of the weight's dim `dim`, where codes can share words along that: it is
+/// summed over, nothing else of the factors moves with it, and, but for groups, it is the parts' axis or has no
+/// `movingParts`.
+std::optional<int64_t> Fuser::findLoop(int64_t dim, bool movingParts) {
+  bool isAxis = dim == source.axis;
+  auto loop = dyn_cast<AffineDimExpr>(weightExprs[dim]);
+  if (!loop || contraction.getIteratorTypesArray()[loop.getPosition()] != utils::IteratorType::reduction ||
+      (!isAxis && (format.getGroup() != 0 || format.hasRecords())) || (isAxis && movingParts))
+    return std::nullopt;
+  int64_t uses = 0, position = -1;
+  for (auto [number, expr] : llvm::enumerate(contraction.getMatchingIndexingMap(other).getResults()))
+    if (expr.isFunctionOfDim(loop.getPosition())) {
+      uses += expr == loop ? 1 : 2;
+      position = number;
+    }
+  for (int64_t otherDims = 0; otherDims < static_cast<int64_t>(weightExprs.size()); ++otherDims)
+    uses += otherDims != dim && weightExprs[otherDims].isFunctionOfDim(loop.getPosition());
+  bool partsMove = !isAxis && llvm::any_of(op.getOperands().drop_front(), [&](Value part) {
+    return cast<RankedTensorType>(part.getType()).getDimSize(dim) != 1;
+  });
+  if (uses != 1 || partsMove != movingParts)
+    return std::nullopt;
+  return position;
+}
 
 bool Fuser::analyse() {
   auto weight = cast<RankedTensorType>(op.getType());
@@ -263,32 +303,15 @@ bool Fuser::analyse() {
   AffineMap map = contraction.getMatchingIndexingMap(factor);
   for (auto [position, expr] : llvm::enumerate(map.getResults()))
     weightExprs[(*dims)[position]] = expr;
-  // Without groups any summed dim will do.
-  AffineMap otherMap = contraction.getMatchingIndexingMap(other);
-  SmallVector<utils::IteratorType> iterators = contraction.getIteratorTypesArray();
-  for (int64_t dim = 0; dim < weight.getRank(); ++dim) {
-    bool isAxis = dim == source.axis;
-    auto loop = dyn_cast<AffineDimExpr>(weightExprs[dim]);
-    if (!loop || iterators[loop.getPosition()] != utils::IteratorType::reduction ||
-        (!isAxis && (weightDim >= 0 || format.getGroup() != 0 || format.hasRecords())))
-      continue;
-    int64_t uses = 0, position = -1;
-    for (auto [number, expr] : llvm::enumerate(otherMap.getResults()))
-      if (expr.isFunctionOfDim(loop.getPosition())) {
-        uses += expr == loop ? 1 : 2;
-        position = number;
+  // A dim along which all parts are the same is best; else each step is a group of its own.
+  for (bool movingParts : {false, true})
+    for (int64_t dim = 0; dim < weight.getRank() && weightDim < 0; ++dim)
+      if (std::optional<int64_t> position = findLoop(dim, movingParts)) {
+        weightDim = dim;
+        k = cast<AffineDimExpr>(weightExprs[dim]).getPosition();
+        otherDim = *position;
+        stepsAreGroups = movingParts;
       }
-    for (int64_t otherDims = 0; otherDims < weight.getRank(); ++otherDims)
-      uses += otherDims != dim && weightExprs[otherDims].isFunctionOfDim(loop.getPosition());
-    bool partsMove = llvm::any_of(op.getOperands().drop_front(), [&](Value part) {
-      return !isAxis && cast<RankedTensorType>(part.getType()).getDimSize(dim) != 1;
-    });
-    if (uses != 1 || partsMove)
-      continue;
-    weightDim = dim;
-    k = loop.getPosition();
-    otherDim = position;
-  }
   auto otherType = dyn_cast<RankedTensorType>(other->get().getType());
   if (weightDim < 0 || !otherType || otherType.isDynamicDim(otherDim))
     return false;
@@ -296,7 +319,7 @@ bool Fuser::analyse() {
   for (slot = 1; slot < static_cast<int64_t>(format.getBits());)
     slot *= 2;
   perWord = 32 / slot;
-  group = format.getGroup();
+  group = stepsAreGroups ? 1 : format.getGroup();
   if (group == 0)
     group = llvm::alignTo(extent, perWord);
   perWord = std::gcd(group, perWord);
@@ -376,7 +399,7 @@ void Fuser::addPart(llvm::function_ref<Value(FormatElements &, ValueRange)> read
   Sizes sizes;
   SmallVector<AffineExpr> exprs;
   SmallVector<int64_t> dims;
-  if (format.getGroup() != 0) {
+  if (format.getGroup() != 0 || stepsAreGroups) {
     sizes.push_back(t.index(padded / group));
     exprs.push_back(t.dim(k));
     dims.push_back(weightDim);
@@ -403,10 +426,24 @@ void Fuser::addPart(llvm::function_ref<Value(FormatElements &, ValueRange)> read
   maps.push_back(makeMap(exprs));
 }
 
+/// The number that all elements of a constant part are.
+static std::optional<double> getOnlyNumber(Value part) {
+  SplatElementsAttr splat;
+  if (!part || !matchPattern(part, m_Constant(&splat)) || !isa<FloatType>(splat.getElementType()))
+    return std::nullopt;
+  APFloat number = splat.getSplatValue<APFloat>();
+  bool inexact;
+  number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
+  return number.convertToDouble();
+}
+
 void Fuser::addParts() {
   Type f32 = rewriter.getF32Type();
   auto keep = [&](Type type) { return isa<Float16Type, BFloat16Type>(type) ? type : f32; };
-  if (format.getScale()) {
+  if (!format.getSuperScale())
+    onlyScale = getOnlyNumber(source.scales);
+  onlyMinimum = getOnlyNumber(source.minimums);
+  if (format.getScale() && !onlyScale) {
     SmallVector<Value> operands{source.scales};
     if (format.getSuperScale())
       operands.push_back(source.supers);
@@ -426,7 +463,7 @@ void Fuser::addParts() {
         },
         {source.zeros}, std::abs(format.getOffset()) <= 1024 ? Type(rewriter.getF16Type()) : f32);
   }
-  if (format.getMinimum()) {
+  if (format.getMinimum() && !onlyMinimum) {
     minimumInput = inputs.size();
     addPart([&](FormatElements &elements, ValueRange at) { return elements.readMinimum(source, at); },
             {source.minimums}, keep(format.getMinimum()));
@@ -482,20 +519,19 @@ void Fuser::build() {
           Value shift = arith::MulIOp::create(b, loc, tap, elements.index(slot));
           code = arith::ShRUIOp::create(b, loc, code, arith::IndexCastOp::create(b, loc, b.getI32Type(), shift));
         }
-        if (perWord * slot > static_cast<int64_t>(format.getBits()))
-          code = arith::AndIOp::create(b, loc, code, elements.integer((1 << format.getBits()) - 1));
-        auto part = [&](unsigned number) -> Value {
+        auto part = [&](unsigned number, std::optional<double> only = std::nullopt) -> Value {
+          if (only)
+            return elements.number(*only);
           if (number == 0)
             return {};
           Value value = values[number];
           return value.getType().isF32() ? value : arith::ExtFOp::create(b, loc, b.getF32Type(), value).getResult();
         };
-        GroupParts parts{part(scaleInput), part(zeroInput), part(minimumInput)};
+        GroupParts parts{part(scaleInput, onlyScale), part(zeroInput), part(minimumInput, onlyMinimum)};
         int64_t offset = format.getOffset() + (rebiased ? 1 << (format.getBits() - 1) : 0);
         if (!parts.zero && offset)
           parts.zero = elements.number(offset);
-        Type counted = IntegerType::get(b.getContext(), format.getBits(), IntegerType::Unsigned);
-        Value number = rebiased ? elements.toFloat(counted, code) : elements.toNumber(format, code);
+        Value number = elements.decode(format, code);
         Value value = elements.round(elements.apply(number, parts, canFuse()), element);
         IRMapping mapping;
         mapping.map(contraction.getMatchingBlockArgument(other), values[0]);

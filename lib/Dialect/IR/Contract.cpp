@@ -282,6 +282,11 @@ LogicalResult TileContractOp::verify() {
       return emitOpError("expected 'pack' to list 0 (lhs) or 1 (rhs) at most once, but got ") << factor;
   if (!getPack().empty() && (vectorDim < 0 || isReduction(vectorDim))) // (C10)
     return emitOpError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
+  if (getDecodeRows() < 0 ||
+      (getDecodeRows() > 0 && (!hasDecode() || vectorDim < 0 || isReduction(vectorDim)))) // (C13)
+    return emitOpError("expected 'decode_rows' of at least 0, and 0 without a 'decode' region and a parallel "
+                       "'vector_dim', but got ")
+           << getDecodeRows() << " and " << vectorDim;
   return verifyPanels(*this);
 }
 

@@ -1,4 +1,4 @@
-//===- FormatOps.cpp - tenon.dequantize and tenon.quantize ----------------------------===//
+//===- FormatOps.cpp - tenon.dequantize, tenon.quantize, tenon.look_up ------------------===//
 //
 // Verification, shapes and canonicalization. The numbers of the constraints are those of Formats.td.
 //
@@ -185,6 +185,16 @@ LogicalResult QuantizeOp::verify() {
 
 LogicalResult QuantizeOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(reifyLike(builder, getLoc(), getResult(), getInput()));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// tenon.look_up
+//===----------------------------------------------------------------------===//
+
+LogicalResult LookUpOp::verify() {
+  if (!llvm::is_contained({2, 4, 8, 16}, getValues().size())) // (C1)
+    return emitOpError("expected 2, 4, 8 or 16 values, but got ") << getValues().size();
   return success();
 }
 

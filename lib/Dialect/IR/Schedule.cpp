@@ -44,7 +44,8 @@ void TenonDialect::printAttribute(Attribute attribute, DialectAsmPrinter &printe
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t version, StringRef algorithm,
                                    ArrayRef<int64_t> parallel, ArrayRef<int64_t> cache, ArrayRef<int64_t> order,
                                    ArrayRef<int64_t> registerTile, ArrayRef<int64_t> unroll, ArrayRef<int64_t> pack,
-                                   ArrayRef<int64_t> prepack, int64_t vectorDim, int64_t vectorWidth) {
+                                   ArrayRef<int64_t> prepack, int64_t vectorDim, int64_t vectorWidth,
+                                   int64_t decodeRows) {
   if (version != 1) // (C1)
     return emitError() << "expected schedule version 1, but got " << version;
   int64_t rank = 0;
@@ -77,6 +78,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   for (int64_t factor : llvm::concat<const int64_t>(pack, prepack))
     if (factor < 0 || factor > 1 || std::exchange(packed[factor], true)) // (C8)
       return emitError() << "expected 'pack' and 'prepack' to list 0 or 1 at most once, but got " << factor;
+  if (decodeRows < 0) // (C9)
+    return emitError() << "expected 'decode_rows' of at least 0, but got " << decodeRows;
   return success();
 }
 
@@ -101,11 +104,13 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
     printer << ", vector_dim = " << getVectorDim();
   if (getVectorWidth() != 1)
     printer << ", vector_width = " << getVectorWidth();
+  if (getDecodeRows() != 0)
+    printer << ", decode_rows = " << getDecodeRows();
   printer << ", version = " << getVersion() << '>';
 }
 
 Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
-  int64_t version = 1, vectorDim = -1, vectorWidth = 1;
+  int64_t version = 1, vectorDim = -1, vectorWidth = 1, decodeRows = 0;
   std::string algorithm;
   SmallVector<int64_t> parallel, cache, order, registerTile, unroll, pack, prepack;
   llvm::SmallSet<StringRef, 8> seen;
@@ -128,6 +133,8 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
       return parser.parseInteger(vectorDim);
     if (key == "vector_width")
       return parser.parseInteger(vectorWidth);
+    if (key == "decode_rows")
+      return parser.parseInteger(decodeRows);
     if (key == "parallel")
       return parseList(parallel);
     if (key == "cache")
@@ -148,7 +155,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
   return parser.getChecked<ScheduleAttr>(loc, parser.getContext(), version, algorithm, parallel, cache, order,
-                                         registerTile, unroll, pack, prepack, vectorDim, vectorWidth);
+                                         registerTile, unroll, pack, prepack, vectorDim, vectorWidth, decodeRows);
 }
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,

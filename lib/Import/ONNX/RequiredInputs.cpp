@@ -95,6 +95,7 @@ unsigned tenon::onnx::requiredInputs(llvm::StringRef name, int64_t version) {
       {"LpPool", {{1, 1}}},
       {"MatMul", {{1, 2}}},
       {"MatMulInteger", {{10, 2}}},
+      {"MatMulNBits", {{1, 3}}},
       {"Max", {{1, 1}}},
       {"MaxPool", {{1, 1}}},
       {"MaxUnpool", {{9, 2}}},

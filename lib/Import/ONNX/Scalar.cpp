@@ -138,14 +138,14 @@ Value Scalar::cast(Value x, bool fromUnsigned, Type to, bool toUnsigned, bool sa
       if (fromFloat.getWidth() == 64) // one rounding to f32 first; 8-bit formats are far coarser
         x = op<arith::TruncFOp>(b.getF32Type(), x);
       const llvm::fltSemantics &semantics = toFloat.getFloatSemantics();
-      if (saturate && !isa<Float8E8M0FNUType>(to)) {
-        // Values beyond the largest finite one become it; NaN stays (4-bit floats have none: it becomes the largest).
+      if ((saturate || toFloat.getWidth() == 4) && !isa<Float8E8M0FNUType>(to)) {
+        // Values beyond the largest finite one become it; NaN stays (4-bit floats have none: it becomes 0).
         APFloat largest = APFloat::getLargest(semantics);
         double limit = largest.convertToDouble();
         Value high = constLike(x, limit), low = constLike(x, -limit);
         x = select(gt(x, high), high, select(lt(x, low), low, x));
         if (toFloat.getWidth() == 4)
-          x = select(isNaN(x), high, x);
+          x = select(isNaN(x), constLike(x, 0), x);
       }
       return op<arith::TruncFOp>(to, x);
     }

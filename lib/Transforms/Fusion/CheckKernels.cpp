@@ -1,4 +1,5 @@
 //===- CheckKernels.cpp - what hosts may hold ------------------------------------------===//
+#include "tenon/Dialect/IR/Formats.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Transforms/Passes.h"
 
@@ -27,7 +28,7 @@ bool isHostOp(Operation *op) {
     return true;
   if (isa<arith::SelectOp>(op))
     return true;
-  return isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) &&
+  return (isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) || isa<tenon::LookUpOp>(op)) &&
          llvm::none_of(op->getResultTypes(), llvm::IsaPred<ShapedType>);
 }
 

@@ -106,7 +106,9 @@ class HoistConstants : public tenon::impl::HoistConstantsBase<HoistConstants> {
   bool isWorthwhile(Value value) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     Operation *op = value.getDefiningOp();
+    // Elements of two or four bits are made from bytes where they are read: weights of such types are packed.
     if (!type || !type.hasStaticShape() || !type.getElementType().isIntOrFloat() ||
+        (type.getElementTypeBitWidth() < 8 && !type.getElementType().isInteger(1)) ||
         isa<arith::ConstantOp, LoadWeightOp, tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, tensor::FromElementsOp>(
             op))
       return false;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelBuilder.h"
+#include "tenon/Dialect/IR/Formats.h"
 #include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/IR/Matchers.h"
@@ -40,7 +41,7 @@ bool fusion::isScalarLoop(Operation *op) {
             tensor::DimOp>(inner))
       return WalkResult::advance();
     bool isScalar = isMemoryEffectFree(inner) && llvm::none_of(inner->getResultTypes(), llvm::IsaPred<ShapedType>) &&
-                    isa<arith::ArithDialect, math::MathDialect>(inner->getDialect());
+                    (isa<arith::ArithDialect, math::MathDialect>(inner->getDialect()) || isa<tenon::LookUpOp>(inner));
     return isScalar ? WalkResult::advance() : WalkResult::interrupt();
   });
   return touchesTensors && !walk.wasInterrupted();

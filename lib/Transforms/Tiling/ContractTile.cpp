@@ -89,6 +89,8 @@ private:
     op.setUnroll(unroll);
     if (schedule.getVectorDim() >= 0 && !op.isReduction(schedule.getVectorDim()))
       op.setPack(schedule.getPack());
+    if (schedule.getVectorDim() >= 0 && !op.isReduction(schedule.getVectorDim()) && op.hasDecode())
+      op.setDecodeRows(schedule.getDecodeRows());
   }
 
   /// What the extent of a dim can be inside tiles of `tile`.

@@ -25,7 +25,8 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::contract;
 
-Contraction::Contraction(TileContractOp op) : op(op), vectorDim(op.getVectorDim()), width(op.getVectorWidth()) {
+Contraction::Contraction(TileContractOp op)
+    : op(op), vectorDim(op.getVectorDim()), width(op.getVectorWidth()), decodes(op.hasDecode()) {
   for (AffineMap map : op.getMaps())
     coefficients.push_back(*getLinearCoefficients(map));
   if (vectorDim < 0 || width <= 1) {
@@ -36,6 +37,13 @@ Contraction::Contraction(TileContractOp op) : op(op), vectorDim(op.getVectorDim(
     for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
       if (op.isReduction(dim) && op.getMaps()[factor].isFunctionOfDim(dim))
         panelDims[factor].push_back(dim);
+}
+
+Contraction Contraction::withDecodedPanels() const {
+  Contraction decoded = *this;
+  decoded.panelDims[1] = op.getReductionDims();
+  decoded.decodes = false;
+  return decoded;
 }
 
 namespace {
@@ -53,8 +61,9 @@ struct Piece {
 
 class Loops {
 public:
-  Loops(OpBuilder &builder, const Contraction &contraction)
-      : builder(builder), contraction(contraction), loc(contraction.op.getLoc()) {
+  /// `coded`, where given, is the contraction whose panels of rhs are decoded to those of `contraction`.
+  Loops(OpBuilder &builder, const Contraction &contraction, const Contraction *coded)
+      : builder(builder), contraction(contraction), coded(coded), loc(contraction.op.getLoc()) {
     TileContractOp op = contraction.op;
     tile.base.resize(op.getNumLoops());
     tile.rows.assign(op.getNumLoops(), 1);
@@ -65,7 +74,7 @@ public:
       if (op.getRegisterTile(dim) > 1)
         return true;
       auto stays = [&](int64_t factor) { return !op.getMaps()[factor].isFunctionOfDim(dim); };
-      return llvm::any_of(op.getPack(), stays) || llvm::any_of(op.getPanels(), stays);
+      return llvm::any_of(op.getPack(), stays) || llvm::any_of(op.getPanels(), stays) || (coded && stays(1));
     };
     auto add = [&](bool rows) {
       for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
@@ -83,7 +92,11 @@ public:
     TileContractOp op = contraction.op;
     if (contraction.vectorDim < 0 || contraction.isDot())
       return;
+    if (coded)
+      panels[1] = makePanel(1, op.getAccumulatorType());
     for (int64_t factor : op.getPack()) {
+      if (panels[factor])
+        continue;
       AffineMap map = op.getMaps()[factor];
       bool movesWithRows = false;
       for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
@@ -91,22 +104,15 @@ public:
                          op.getRegisterTile(dim) > 1 && map.isFunctionOfDim(dim);
       if (movesWithRows || !map.isFunctionOfDim(contraction.vectorDim))
         continue;
-      SmallVector<OpFoldResult> sizes;
-      for (unsigned dim : contraction.panelDims[factor])
-        sizes.push_back(contraction.extents[dim]);
-      sizes.push_back(builder.getIndexAttr(getWhole(contraction.vectorDim)));
-      SmallVector<int64_t> shape;
-      SmallVector<Value> dynamic;
-      dispatchIndexOpFoldResults(sizes, dynamic, shape);
-      auto type = MemRefType::get(shape, getElementTypeOrSelf(op->getOperand(factor).getType()));
-      panels[factor] = memref::AllocOp::create(builder, loc, type, dynamic, builder.getI64IntegerAttr(64));
+      panels[factor] = makePanel(factor, getElementTypeOrSelf(op->getOperand(factor).getType()));
     }
   }
 
   void emit(unsigned depth = 0) {
     if (depth == order.size()) {
       for (int64_t factor : contraction.op.getPanels())
-        tile.ahead[factor] = viewAhead(factor);
+        if (!coded || factor != 1)
+          tile.ahead[factor] = viewAhead(factor);
       emitMicroKernel(builder, contraction, tile);
       return;
     }
@@ -124,8 +130,14 @@ public:
         tile.lanes = getLanes(piece, dim);
         for (int64_t factor : contraction.op.getPanels())
           tile.panels[factor] = viewPanel(factor, piece);
+        if (coded) {
+          if (!contraction.op.hasPanels(1))
+            tile.panels[1] = Value(); // in place
+          emitDecode(builder, *coded, tile, panels[1]);
+          tile.panels[1] = panels[1];
+        }
         for (int64_t factor : contraction.op.getPack())
-          if (panels[factor])
+          if (panels[factor] && !(coded && factor == 1))
             emitPack(builder, contraction, tile, factor, tile.panels[factor] = panels[factor]);
       } else
         tile.rows[dim] = piece.elements;
@@ -135,6 +147,18 @@ public:
 
 private:
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+
+  Value makePanel(unsigned factor, Type element) {
+    SmallVector<OpFoldResult> sizes;
+    for (unsigned dim : contraction.panelDims[factor])
+      sizes.push_back(contraction.extents[dim]);
+    sizes.push_back(builder.getIndexAttr(getWhole(contraction.vectorDim)));
+    SmallVector<int64_t> shape;
+    SmallVector<Value> dynamic;
+    dispatchIndexOpFoldResults(sizes, dynamic, shape);
+    return memref::AllocOp::create(builder, loc, MemRefType::get(shape, element), dynamic,
+                                   builder.getI64IntegerAttr(64));
+  }
 
   /// The panel of the tile's lanes in a factor that is stored by panels. Where the extent is not known, what is left of
   /// it goes vector by vector, from somewhere in the last panel on.
@@ -294,7 +318,7 @@ private:
   }
 
   OpBuilder &builder;
-  const Contraction &contraction;
+  const Contraction &contraction, *coded;
   Location loc;
   SmallVector<unsigned> order;
   MicroTile tile;
@@ -302,9 +326,49 @@ private:
   bool wholePanel = false; ///< the tile's lanes start a panel
 };
 
+/// How often an element of `factor` is read: the extents of the parallel dims that it does not move with.
+OpFoldResult countRows(OpBuilder &builder, const Contraction &contraction, unsigned factor) {
+  TileContractOp op = contraction.op;
+  Location loc = op.getLoc();
+  int64_t fixed = 1;
+  Value rows;
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+    if (op.isReduction(dim) || op.getMaps()[factor].isFunctionOfDim(dim))
+      continue;
+    if (std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim])) {
+      fixed *= *extent;
+      continue;
+    }
+    Value extent = cast<Value>(contraction.extents[dim]);
+    rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
+  }
+  if (!rows)
+    return builder.getIndexAttr(fixed);
+  return arith::MulIOp::create(builder, loc, rows, arith::ConstantIndexOp::create(builder, loc, fixed)).getResult();
+}
+
+/// Whether what is decoded for one tile serves all others of the same lanes.
+bool canDecodePanels(const Contraction &contraction) {
+  TileContractOp op = contraction.op;
+  SmallVector<AffineMap> maps = op.getMaps();
+  if (op.getDecodeRows() == 0 || contraction.vectorDim < 0 || !maps[1].isFunctionOfDim(contraction.vectorDim))
+    return false;
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+    if (op.isReduction(dim) || static_cast<int64_t>(dim) == contraction.vectorDim)
+      continue;
+    bool moves = maps[1].isFunctionOfDim(dim);
+    if (moves && op.getRegisterTile(dim) > 1)
+      return false;
+    for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
+      if (!moves && maps[number].isFunctionOfDim(dim))
+        return false;
+  }
+  return true;
+}
+
 /// Packing pays by its rows. Where their number is not known before run time, and the factor can be read in place as
 /// well, both are made.
-void expand(OpBuilder &builder, const Contraction &contraction) {
+void expandPacked(OpBuilder &builder, const Contraction &contraction, const Contraction *coded) {
   // Below this many rows a panel is not read often enough.
   constexpr int64_t kRowsThatPay = 16;
   TileContractOp op = contraction.op;
@@ -322,14 +386,11 @@ void expand(OpBuilder &builder, const Contraction &contraction) {
         known &= getConstantIntValue(contraction.extents[dim]).has_value();
     if (known)
       continue;
-    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
-      if (!op.isReduction(dim) && !op.getMaps()[factor].isFunctionOfDim(dim)) {
-        Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
-        rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
-      }
+    Value count = cast<Value>(countRows(builder, contraction, factor));
+    rows = rows ? arith::MulIOp::create(builder, loc, rows, count).getResult() : count;
   }
   if (!rows || !contiguous) {
-    Loops loops(builder, contraction);
+    Loops loops(builder, contraction, coded);
     loops.makePanels();
     loops.emit();
     return;
@@ -339,11 +400,34 @@ void expand(OpBuilder &builder, const Contraction &contraction) {
   auto branch = scf::IfOp::create(builder, loc, many, /*withElseRegion=*/true);
   for (bool packed : {true, false}) {
     OpBuilder inside = OpBuilder::atBlockBegin(packed ? branch.thenBlock() : branch.elseBlock());
-    Loops loops(inside, contraction);
-    if (packed)
+    Loops loops(inside, contraction, coded);
+    if (packed || coded)
       loops.makePanels();
     loops.emit();
   }
+}
+
+/// Codes are decoded once for all rows where these are many enough.
+void expand(OpBuilder &builder, const Contraction &contraction) {
+  if (!canDecodePanels(contraction))
+    return expandPacked(builder, contraction, nullptr);
+  TileContractOp op = contraction.op;
+  Contraction decoded = contraction.withDecodedPanels();
+  int64_t least = op.getDecodeRows();
+  OpFoldResult rows = countRows(builder, contraction, 1);
+  std::optional<int64_t> fixed = getConstantIntValue(rows);
+  if (least <= 1 || (fixed && *fixed >= least))
+    return expandPacked(builder, decoded, &contraction);
+  if (fixed)
+    return expandPacked(builder, contraction, nullptr);
+  Location loc = op.getLoc();
+  Value many = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, cast<Value>(rows),
+                                     arith::ConstantIndexOp::create(builder, loc, least));
+  auto branch = scf::IfOp::create(builder, loc, many, /*withElseRegion=*/true);
+  OpBuilder inside = OpBuilder::atBlockBegin(branch.thenBlock());
+  expandPacked(inside, decoded, &contraction);
+  inside.setInsertionPointToStart(branch.elseBlock());
+  expandPacked(inside, contraction, nullptr);
 }
 
 class ExpandContract : public tenon::impl::ExpandContractBase<ExpandContract> {

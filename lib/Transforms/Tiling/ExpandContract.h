@@ -39,6 +39,8 @@ struct MicroTile {
 
 /// The op with its maps as coefficients: coefficients[operand][operand dim][iteration dim].
 struct Contraction {
+  /// The same with a rhs whose panels hold numbers, of all reduction dims.
+  Contraction withDecodedPanels() const;
   explicit Contraction(TileContractOp op);
   int64_t getVectorDim() const { return vectorDim; }
   /// Whether lanes hold partial sums.
@@ -53,6 +55,8 @@ struct Contraction {
   int64_t width;
   /// Per factor: the reduction dims it depends on, in order.
   llvm::SmallVector<unsigned> panelDims[2];
+  /// Whether register tiles decode what they read of rhs.
+  bool decodes;
 };
 
 /// Where the elements of a register tile lie in the operands.
@@ -98,6 +102,9 @@ void emitEpilogue(mlir::OpBuilder &builder, const Contraction &contraction, cons
 /// the factor depends on.
 void emitPack(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor,
               mlir::Value panel);
+
+/// Decodes the panel of rhs that belongs to the tile's lanes to `panel`, indexed by all reduction dims and the lane.
+void emitDecode(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, mlir::Value panel);
 
 /// Emits the sums, the epilogue and the stores of one tile.
 void emitMicroKernel(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile);

@@ -28,17 +28,42 @@ public:
   void run() {
     collectRows();
     collectReductions();
+    // A multiply-add waits four cycles for the one before it, and two start in a cycle: few sums are kept in several
+    // parts, each of its own taps, where registers are left beside what decoding holds.
+    constexpr size_t kInFlight = 8;
+    size_t whole = rows.size() * tile.lanes.size(), held = 2;
+    if (contraction.decodes)
+      held += tile.lanes.size() * (1 + op.getNumDecodeExtras());
+    // Vectors of 512 bits come with 32 registers.
+    bool wide = contraction.width * op.getAccumulatorType().getIntOrFloatBitWidth() >= 512;
+    while (!contraction.isDot() && whole * parts * 2 <= kInFlight && parts * 2 <= taps.size() &&
+           whole * parts * 2 + held <= (wide ? 32 : 16))
+      parts *= 2;
     SmallVector<Value> sums;
-    for (size_t row = 0; row < rows.size(); ++row)
+    for (size_t row = 0; row < rows.size() * parts; ++row)
       for (const Lanes &lanes : tile.lanes) {
         Type type = getLaneType(op.getAccumulatorType(), contraction.isDot() ? contraction.width : lanes.width);
         sums.push_back(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)));
       }
     sums = emitLoops(0, sums);
+    for (; parts > 1; parts /= 2) {
+      size_t half = sums.size() / 2;
+      for (size_t i = 0; i < half; ++i)
+        sums[i] = addBoth(sums[i], sums[half + i]);
+      sums.truncate(half);
+    }
     if (contraction.isDot())
       for (Value &sum : sums)
         sum = addLanes(sum);
     emitEpilogue(builder, contraction, tile, rows, sums);
+  }
+
+  /// Stores the values of rhs to `panel` in the place of sums.
+  void runDecode(Value panel) {
+    rows.emplace_back(op.getNumLoops(), 0);
+    collectReductions();
+    target = panel;
+    (void)emitLoops(0, {});
   }
 
 private:
@@ -101,6 +126,12 @@ private:
     if (isa<VectorType>(sum.getType()))
       return vector::FMAOp::create(builder, loc, a, b, sum);
     return math::FmaOp::create(builder, loc, a, b, sum);
+  }
+
+  Value addBoth(Value a, Value b) {
+    if (isa<FloatType>(op.getAccumulatorType()))
+      return arith::AddFOp::create(builder, loc, a, b);
+    return arith::AddIOp::create(builder, loc, a, b);
   }
 
   Value addLanes(Value sum) {
@@ -168,16 +199,20 @@ private:
   void emitStep(SmallVectorImpl<Value> &sums, OpFoldResult dotCount) {
     SmallVector<Value> leftBase = getBase(0), rightBase = getBase(1);
     SmallVector<SmallVector<Value>> extraBases;
-    for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
-      extraBases.push_back(getBase(number));
+    if (contraction.decodes)
+      for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
+        extraBases.push_back(getBase(number));
+    if (target)
+      return storeDecoded(rightBase, extraBases);
     std::vector<Group> groups;
     std::set<std::pair<unsigned, Key>> asked;
-    for (const Key &tap : taps) {
+    for (auto [tapNumber, tap] : llvm::enumerate(taps)) {
+      size_t firstSum = tapNumber % parts * rows.size() * tile.lanes.size();
       askAhead(leftBase, rightBase, tap, asked);
       groups.emplace_back();
       for (auto [rowNumber, row] : llvm::enumerate(rows))
         for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
-          Item item{static_cast<unsigned>(rowNumber * tile.lanes.size() + laneNumber),
+          Item item{static_cast<unsigned>(firstSum + rowNumber * tile.lanes.size() + laneNumber),
                     static_cast<unsigned>(laneNumber),
                     getOffsets(0, row, tap, lanes.offset),
                     getRightOffsets(row, tap, lanes.offset),
@@ -191,8 +226,8 @@ private:
       std::map<std::pair<Key, unsigned>, Value> left, right;
       for (const Item &item : group) {
         Value a = load(0, leftBase, item.left, item.lane, dotCount, left);
-        Value b = op.hasDecode() ? decode(rightBase, extraBases, item.right, item.lane, dotCount, right)
-                                 : load(1, rightBase, item.right, item.lane, dotCount, right);
+        Value b = contraction.decodes ? decode(rightBase, extraBases, item.right, item.lane, dotCount, right)
+                                      : load(1, rightBase, item.right, item.lane, dotCount, right);
         sums[item.sum] = multiplyAdd(a, b, sums[item.sum]);
       }
     }
@@ -234,12 +269,35 @@ private:
                                /*isDataCache=*/true);
   }
 
+  /// All taps of one vector after the other: all that these load is loaded before they store.
+  void storeDecoded(ArrayRef<Value> base, ArrayRef<SmallVector<Value>> extraBases) {
+    SmallVector<unsigned> dims = op.getReductionDims();
+    Key steps(dims.size() + 1, 0);
+    steps.back() = 1;
+    for (auto [number, lanes] : llvm::enumerate(tile.lanes)) {
+      std::map<std::pair<Key, unsigned>, Value> known;
+      SmallVector<Value> values;
+      for (const Key &tap : taps)
+        values.push_back(
+            decode(base, extraBases, getRightOffsets(rows[0], tap, lanes.offset), number, OpFoldResult(), known));
+      for (auto [tap, value] : llvm::zip(taps, values)) {
+        SmallVector<Value> indices;
+        for (unsigned dim : dims)
+          indices.push_back(getReductionIndex(dim, tap[dim]));
+        indices.push_back(constant(lanes.offset));
+        storeVector(builder, loc, value, target, indices, steps);
+      }
+    }
+  }
+
   /// Where the right factor's value comes from: rhs, and then what decoding reads beside it.
   Key getRightOffsets(const Key &row, const Key &tap, int64_t lane) {
     Key offsets = getOffsets(1, row, tap, lane);
+    if (!contraction.decodes)
+      return offsets;
     for (unsigned number = op.getFirstDecodeExtra(); number < contraction.getOutIndex(); ++number)
       offsets.append(getOffsets(number, row, tap, lane));
-    if (op.hasDecode() && !op.getDecodeIndices().empty())
+    if (!op.getDecodeIndices().empty())
       for (unsigned dim : op.getReductionDims())
         offsets.push_back(tap[dim]);
     return offsets;
@@ -389,9 +447,15 @@ private:
 
   SmallVector<Key> rows, taps;
   SmallVector<unsigned> loops;
+  size_t parts = 1; ///< in which each sum is kept
+  Value target;     ///< what decoded values are stored to; null where they are multiplied
 };
 
 } // namespace
+
+void contract::emitDecode(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, Value panel) {
+  Emitter(builder, contraction, tile).runDecode(panel);
+}
 
 void contract::emitMicroKernel(OpBuilder &builder, const Contraction &contraction, const MicroTile &tile) {
   Emitter(builder, contraction, tile).run();

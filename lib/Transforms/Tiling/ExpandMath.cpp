@@ -1,8 +1,9 @@
 //===- ExpandMath.cpp - no calls of libraries, no arithmetic on narrow floats -----------===//
 //
-// Which ops are rewritten. The formulas are in MathFunctions and NarrowFloats.
+// Which ops are rewritten. The formulas are in MathFunctions, NarrowFloats and LookUp.
 //
 //===----------------------------------------------------------------------===//
+#include "LookUp.h"
 #include "MathFunctions.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Transforms/Passes.h"
@@ -123,6 +124,11 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   }
 
   void expandFunction(Operation *op) {
+    if (auto lookUp = dyn_cast<tenon::LookUpOp>(op)) {
+      OpBuilder builder(op);
+      return replace(op, tenon::expandLookUp(builder, lookUp,
+                                             getOperation()->getAttrOfType<tenon::TargetAttr>(tenon::kTargetAttr)));
+    }
     if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) ||
         !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
       return;

@@ -1,7 +1,7 @@
-//===- NarrowFloats.cpp - f16, bf16 and f8 from and to wider floats --------------------===//
+//===- NarrowFloats.cpp - f16, bf16, f8, f6 and f4 from and to wider floats ------------===//
 //
 // Conversions in integer arithmetic, rounding to nearest even, with the results of APFloat: f8 types without infinities
-// become NaN where the value is too large.
+// become NaN where the value is too large; f6 and f4 types, which have no NaN, saturate, and NaN becomes 0.
 //
 //===----------------------------------------------------------------------===//
 #include "MathBuilder.h"
@@ -18,6 +18,8 @@ struct Small {
   bool infinity;   // the code after it
   int64_t nan;     // code of NaN
   bool signedZero; // else 0x80 is NaN
+  int64_t width = 8;
+  bool finite = false; // no infinity, no NaN
 };
 
 std::optional<Small> getSmall(Type type) {
@@ -35,6 +37,12 @@ std::optional<Small> getSmall(Type type) {
     return Small{3, 7, 0x77, true, 0x7c, true};
   if (isa<Float8E3M4Type>(type))
     return Small{4, 3, 0x6f, true, 0x78, true};
+  if (isa<Float6E2M3FNType>(type))
+    return Small{3, 1, 0x1f, false, 0, true, 6, true};
+  if (isa<Float6E3M2FNType>(type))
+    return Small{2, 3, 0x1f, false, 0, true, 6, true};
+  if (isa<Float4E2M1FNType>(type))
+    return Small{1, 1, 0x7, false, 0, true, 4, true};
   return std::nullopt;
 }
 
@@ -43,10 +51,11 @@ V lessInteger(MathBuilder &m, V x, V y) { return arith::CmpIOp::create(m.b, m.lo
 V shru(MathBuilder &m, V x, int64_t by) { return arith::ShRUIOp::create(m.b, m.loc, x, m.i(by)); }
 V maximumInteger(MathBuilder &m, V x, V y) { return arith::MaxSIOp::create(m.b, m.loc, x, y); }
 
-/// f8 code in an i32 -> f32.
+/// Code in an i32 -> f32.
 V decode(MathBuilder &m, V code, const Small &format) {
-  V magnitude = m.land(code, m.i(0x7f));
-  V sign = m.shl(m.land(code, m.i(0x80)), 24);
+  int64_t top = 1 << (format.width - 1);
+  V magnitude = m.land(code, m.i(top - 1));
+  V sign = m.shl(m.land(code, m.i(top)), 32 - format.width);
   V normal = m.iadd(m.shl(magnitude, 23 - format.mantissa), m.i((127 - format.bias) << 23));
   V count = arith::SIToFPOp::create(m.b, m.loc, m.type, magnitude);
   V subnormal = m.asInteger(m.mul(count, m.c(std::ldexp(1.0, 1 - format.bias - format.mantissa))));
@@ -54,17 +63,19 @@ V decode(MathBuilder &m, V code, const Small &format) {
   if (format.infinity)
     bits = m.select(lessInteger(m, m.i(format.maximum), magnitude), m.i(0x7f800000), bits);
   bits = m.lor(bits, sign);
+  if (format.finite)
+    return m.asFloat(bits);
   V nan = !format.signedZero ? equalInteger(m, code, m.i(0x80))
           : format.infinity  ? lessInteger(m, m.i(format.maximum + 1), magnitude)
                              : lessInteger(m, m.i(format.maximum), magnitude);
   return m.asFloat(m.select(nan, m.i(0x7fc00000), bits));
 }
 
-/// f32 -> f8 code in an i32.
+/// f32 -> code in an i32.
 V encode(MathBuilder &m, V x, const Small &format) {
   V bits = m.asInteger(x);
   V magnitude = m.land(bits, m.i(0x7fffffff));
-  V sign = m.land(shru(m, bits, 24), m.i(0x80));
+  V sign = m.land(shru(m, bits, 32 - format.width), m.i(1 << (format.width - 1)));
   int64_t shift = 23 - format.mantissa;
   V even = m.land(shru(m, magnitude, shift), m.i(1));
   V rounded = m.iadd(m.iadd(magnitude, m.i((1 << (shift - 1)) - 1)), even);
@@ -74,13 +85,16 @@ V encode(MathBuilder &m, V x, const Small &format) {
   V subnormal = m.isub(m.asInteger(m.add(m.asFloat(magnitude), magic)), m.asInteger(magic));
   V code = m.select(lessInteger(m, magnitude, m.i((128 - format.bias) << 23)), subnormal, normal);
   V tooLarge = lessInteger(m, m.i(format.maximum), maximumInteger(m, code, m.i(0)));
-  code = m.select(tooLarge, m.i(format.infinity ? format.maximum + 1 : format.nan), code);
+  int64_t past = format.finite ? format.maximum : format.infinity ? format.maximum + 1 : format.nan;
+  code = m.select(tooLarge, m.i(past), code);
   V signedCode = m.lor(code, sign);
   if (!format.signedZero) {
     signedCode = m.select(equalInteger(m, code, m.i(0)), code, signedCode);
     signedCode = m.select(tooLarge, m.i(format.nan), signedCode);
   }
   V nan = lessInteger(m, m.i(0x7f800000), magnitude);
+  if (format.finite)
+    return m.select(nan, m.i(0), signedCode);
   return m.select(nan, format.signedZero ? m.lor(m.i(format.nan), sign) : m.i(format.nan), signedCode);
 }
 
@@ -122,7 +136,7 @@ Value tenon::extendFloat(OpBuilder &b, Location loc, Value value, Type type) {
     result = m.asFloat(m.select(equalInteger(m, code, m.i(255)), m.i(0x7fc00000), bits));
   } else if (std::optional<Small> format = getSmall(from)) {
     MathBuilder m(b, loc, f32);
-    result = decode(m, arith::ExtUIOp::create(b, loc, i32, bitsOf(b, loc, value, 8)), *format);
+    result = decode(m, arith::ExtUIOp::create(b, loc, i32, bitsOf(b, loc, value, format->width)), *format);
   } else {
     return arith::ExtFOp::create(b, loc, type, value);
   }
@@ -165,6 +179,6 @@ Value tenon::truncateFloat(OpBuilder &b, Location loc, Value value, Type type) {
   } else {
     return arith::TruncFOp::create(b, loc, type, value);
   }
-  Type i8 = withElement(type, b.getIntegerType(8));
-  return arith::BitcastOp::create(b, loc, type, arith::TruncIOp::create(b, loc, i8, code));
+  Type narrow = withElement(type, b.getIntegerType(to.getIntOrFloatBitWidth()));
+  return arith::BitcastOp::create(b, loc, type, arith::TruncIOp::create(b, loc, narrow, code));
 }

@@ -28,8 +28,8 @@ bool tenon::isContiguous(Value memref, ArrayRef<int64_t> steps) {
          llvm::all_of(steps.drop_back(), [](int64_t step) { return step == 0; }) && lastStrideIsOne(memref);
 }
 
-/// Integers of less than a byte take a byte each in memory, with zeros above; LLVM's vectors of them would be packed.
-static bool isNarrow(Type element) { return element.isInteger() && element.getIntOrFloatBitWidth() < 8; }
+/// Elements of less than a byte take a byte each in memory, with zeros above; LLVM's vectors of them would be packed.
+static bool isNarrow(Type element) { return element.isIntOrFloat() && element.getIntOrFloatBitWidth() < 8; }
 
 /// The same memory with its narrow elements seen as the bytes they are. Both types have one descriptor in LLVM.
 static Value viewBytes(OpBuilder &builder, Location loc, Value memref) {
@@ -89,8 +89,12 @@ Value tenon::loadVector(OpBuilder &builder, Location loc, Value memref, ValueRan
   auto toBits = [&](Value bytes) -> Value {
     if (!bits)
       return bytes;
-    if (!type.getElementType().isInteger(1))
-      return arith::TruncIOp::create(builder, loc, VectorType::get({lanes}, type.getElementType()), bytes);
+    if (Type element = type.getElementType(); !element.isInteger(1)) {
+      auto integers = VectorType::get({lanes}, builder.getIntegerType(element.getIntOrFloatBitWidth()));
+      Value low = arith::TruncIOp::create(builder, loc, integers, bytes);
+      return element.isInteger() ? low
+                                 : arith::BitcastOp::create(builder, loc, integers.clone(element), low).getResult();
+    }
     Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(bytes.getType()));
     return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, bytes, zero);
   };
@@ -151,6 +155,9 @@ void tenon::storeVector(OpBuilder &builder, Location loc, Value vector, Value me
   int64_t lanes = type.getDimSize(0);
   std::optional<int64_t> constant = count ? getConstantIntValue(count) : std::optional<int64_t>(lanes);
   if (isContiguous(memref, steps)) {
+    if (Type element = type.getElementType(); isNarrow(element) && isa<FloatType>(element))
+      vector = arith::BitcastOp::create(
+          builder, loc, VectorType::get({lanes}, builder.getIntegerType(element.getIntOrFloatBitWidth())), vector);
     if (isNarrow(type.getElementType()))
       vector = arith::ExtUIOp::create(builder, loc, VectorType::get({lanes}, builder.getI8Type()), vector);
     Value target = viewBytes(builder, loc, memref);

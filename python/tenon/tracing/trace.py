@@ -206,9 +206,10 @@ class Trace:
         `folder` (made when needed) under the hash of their bytes."""
         declarations = []
         for symbol, array in self.weights.values():
+            kind = self.tensor_type(array.shape, dtypes.dtype_of(array.dtype))
+            array = packed_bits(array)
             path, offset = mapped_place(array) or (store_array(array, folder), 0)
             quoted = path.replace("\\", "\\\\").replace('"', '\\"')
-            kind = self.tensor_type(array.shape, dtypes.dtype_of(array.dtype))
             declarations.append(f'tenon.weight @{symbol} from "{quoted}" at {offset} length {array.nbytes} : {kind}')
         return declarations
 
@@ -217,6 +218,16 @@ def _nested(array, dtype):
     if array.ndim == 0:
         return dtype.literal(array.item())
     return "[" + ", ".join(_nested(part, dtype) for part in array) + "]"
+
+
+def packed_bits(array):
+    """An array whose elements have less than a byte as the bytes that a tenon.weight has: low bits first."""
+    bits = dtypes.dtype_of(array.dtype).bits
+    if bits >= 8:
+        return array
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.uint8) & np.uint8((1 << bits) - 1)
+    codes = np.concatenate([codes, np.zeros(-len(codes) % (8 // bits), np.uint8)]).reshape(-1, 8 // bits)
+    return np.bitwise_or.reduce(codes << np.arange(0, 8, bits, dtype=np.uint8), axis=1)
 
 
 def mapped_place(array):

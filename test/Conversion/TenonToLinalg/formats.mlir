@@ -13,7 +13,7 @@
 // CHECK: %[[T:.*]] = linalg.index 4
 // CHECK: arith.muli %[[T]], %{{.*}}
 // CHECK: arith.shrui
-// CHECK: arith.andi
+// CHECK: tenon.look_up
 // The scale has 11 bits, the offset 1: their product is exact, and so is the fused operation.
 // CHECK: math.fma
 // CHECK-NOT: linalg.matmul

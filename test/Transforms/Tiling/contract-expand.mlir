@@ -170,3 +170,54 @@ func.func @boolean(%a: memref<1x4xf32>, %b: memref<4x8xf32>, %c: memref<8xi1>, %
   }
   return
 }
+
+// -----
+
+// With enough rows, codes are decoded to scratch memory once a panel; the register tiles read numbers.
+// CHECK-LABEL: func @decode_once
+// CHECK: %[[MANY:.*]] = arith.cmpi sge, %{{.*}}, %c24
+// CHECK: scf.if %[[MANY]]
+// CHECK: %[[PANEL:.*]] = memref.alloc() {alignment = 64 : i64} : memref<16x2x8xf32>
+// CHECK: arith.uitofp
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
+// CHECK: vector.load %[[PANEL]]
+// CHECK: vector.fma
+// CHECK: } else {
+// CHECK-NOT: memref.alloc
+// CHECK: arith.uitofp
+// CHECK: vector.fma
+func.func @decode_once(%a: memref<?x16x2xf32>, %b: memref<2x16x8xi8>, %o: memref<?x16xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : memref<?x16x2xf32>) rhs(%b : memref<2x16x8xi8>) outs(%o : memref<?x16xf32>)
+      maps [affine_map<(m, n, k, t) -> (m, k, t)>, affine_map<(m, n, k, t) -> (n, k)>, affine_map<(m, n, k, t) -> (m, n)>]
+      attributes {decode_rows = 24 : i64, panels = array<i64: 1>, register_ = array<i64: 2, 8, 1, 1>, unroll = array<i64: 3>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i8, %k: index, %t: index):
+    %four = arith.constant 4 : index
+    %s = arith.muli %t, %four : index
+    %c = arith.index_cast %s : index to i8
+    %0 = arith.shrui %code, %c : i8
+    %1 = arith.uitofp %0 : i8 to f32
+    tenon.yield %1 : f32
+  }
+  return
+}
+
+// -----
+
+// A tile of few sums keeps them in parts, so that multiply-adds need not wait for each other.
+// CHECK-LABEL: func @parts
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK-COUNT-4: vector.fma
+// CHECK: }
+// CHECK-COUNT-3: arith.addf {{.*}} : vector<8xf32>
+func.func @parts(%a: memref<1x16x4xf32>, %b: memref<16x4x8xf32>, %o: memref<1x8xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : memref<1x16x4xf32>) rhs(%b : memref<16x4x8xf32>) outs(%o : memref<1x8xf32>)
+      maps [affine_map<(m, n, k, t) -> (m, k, t)>, affine_map<(m, n, k, t) -> (k, t, n)>, affine_map<(m, n, k, t) -> (m, n)>]
+      attributes {register_ = array<i64: 1, 8, 1, 1>, unroll = array<i64: 3>, vector_dim = 1 : i64, vector_width = 8 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}

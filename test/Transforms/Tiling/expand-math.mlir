@@ -41,3 +41,15 @@ func.func @f8(%x: vector<8xf8E4M3FN>) -> vector<8xf8E5M2> {
   %z = arith.truncf %w : vector<8xf32> to vector<8xf8E5M2>
   return %z : vector<8xf8E5M2>
 }
+
+// A type without NaN and infinities: too large is the largest.
+// CHECK-LABEL: func.func @f4
+// CHECK-NOT: arith.extf
+// CHECK-NOT: arith.truncf
+// CHECK: arith.trunci %{{.*}} : vector<8xi32> to vector<8xi4>
+// CHECK: return
+func.func @f4(%x: vector<8xf4E2M1FN>) -> vector<8xf4E2M1FN> {
+  %w = arith.extf %x : vector<8xf4E2M1FN> to vector<8xf32>
+  %y = arith.truncf %w : vector<8xf32> to vector<8xf4E2M1FN>
+  return %y : vector<8xf4E2M1FN>
+}

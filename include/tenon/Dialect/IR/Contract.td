@@ -46,14 +46,17 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
 
     - (C12) a `decode` region has arguments of the element types of rhs and of the last extras, then none or one of type
       index for each reduction dim, and yields one value of the accumulator's type.
+    - (C13) `decode_rows` is not negative; it needs a `decode` region and a parallel `vector_dim`.
 
     A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
     at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
 
-    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails` and `pack` say how the op is expanded, not what it computes.
+    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack` and `decode_rows` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
     the extent of dim d modulo its register tile is 0 or that number; -1 promises nothing. A factor in `pack` is copied,
-    one panel of the vector dim's register tile at a time, to scratch memory where the panel's elements are neighbours. `ext` is signed for integers.
+    one panel of the vector dim's register tile at a time, to scratch memory where the panel's elements are neighbours.
+    With `decode_rows`, and at least as many places of the parallel dims that rhs does not move with, a panel of rhs is
+    decoded to scratch memory before register tiles read it; else each register tile decodes. `ext` is signed for integers.
 
     Example:
     ```mlir
@@ -71,7 +74,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$unroll,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack,
-    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels);
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels,
+    DefaultValuedAttr<I64Attr, "0">:$decode_rows);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue, VariadicRegion<SizedRegion<1>>:$decode);
   let assemblyFormat = [{

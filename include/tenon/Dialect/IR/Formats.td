@@ -173,4 +173,25 @@ def Tenon_QuantizeOp : Tenon_FormatOp<"quantize"> {
   }];
 }
 
+def Tenon_LookUpOp : Tenon_Op<"look_up", !listconcat([Pure], ElementwiseMappable.traits)> {
+  let summary = "the number that a code of few bits stands for, from a list";
+  let description = [{
+    The entry of `values`, 2^n of them, that the low n bits of `code` number; the other bits do not matter. Vectors of
+    codes become permutations of registers.
+
+    - (C1) there are 2, 4, 8 or 16 values.
+    - (C2) codes are i32, results f32, of one shape.
+
+    Example:
+    ```mlir
+    %v = tenon.look_up %code in [-1.0, 0.0, 1.0, 0.0] : i32 -> f32
+    ```
+  }];
+  let arguments = (ins TypeOrValueSemanticsContainer<I32, "i32, or vectors or tensors of it">:$code,
+                       DenseF32ArrayAttr:$values);
+  let results = (outs TypeOrValueSemanticsContainer<F32, "f32, or vectors or tensors of it">:$result);
+  let assemblyFormat = "$code `in` $values attr-dict `:` type($code) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 #endif // TENON_FORMATS

@@ -25,9 +25,11 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     - (C6) arrays that are not empty have the same number of entries.
     - (C7) `algorithm` is `contract`, `attention`, `grouped`, `rows`, `elementwise` or `copy`.
     - (C8) `pack` and `prepack` list factors of a contraction, 0 or 1, each at most once in both together.
+    - (C9) `decode_rows` is not negative.
 
     A factor in `pack` is copied to panels at each run; one in `prepack` is a weight, whose panels are made once, when
-    the model is loaded.
+    the model is loaded. Codes are decoded by each register tile; with `decode_rows`, a unit with that many rows or more
+    decodes a panel of them to scratch memory first, once for all its rows.
 
     Example:
     ```mlir
@@ -46,8 +48,18 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     OptionalArrayRefParameter<"int64_t", "factors of a contraction that are copied to panels: 0 lhs, 1 rhs">:$pack,
     OptionalArrayRefParameter<"int64_t", "factors of a contraction whose panels are made at load: 0 lhs, 1 rhs">:$prepack,
     DefaultValuedParameter<"int64_t", "-1", "the dimension along which vectors run">:$vector_dim,
-    DefaultValuedParameter<"int64_t", "1", "elements per vector register">:$vector_width
+    DefaultValuedParameter<"int64_t", "1", "elements per vector register">:$vector_width,
+    DefaultValuedParameter<"int64_t", "0", "rows from which on panels of codes are decoded once; 0: never">:$decode_rows
   );
+  // Kernels without codes.
+  let builders = [AttrBuilder<(ins
+    "int64_t":$version, "::llvm::StringRef":$algorithm, "::llvm::ArrayRef<int64_t>":$parallel,
+    "::llvm::ArrayRef<int64_t>":$cache, "::llvm::ArrayRef<int64_t>":$order, "::llvm::ArrayRef<int64_t>":$register_,
+    "::llvm::ArrayRef<int64_t>":$unroll, "::llvm::ArrayRef<int64_t>":$pack, "::llvm::ArrayRef<int64_t>":$prepack,
+    "int64_t":$vector_dim, "int64_t":$vector_width), [{
+      return $_get($_ctxt, version, algorithm, parallel, cache, order, register_, unroll, pack, prepack, vector_dim,
+                   vector_width, /*decode_rows=*/0);
+  }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

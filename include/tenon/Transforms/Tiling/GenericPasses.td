@@ -92,13 +92,14 @@ def ExpandMath : Pass<"tenon-expand-math", "::mlir::ModuleOp"> {
   let summary = "expand math functions and narrow floats to plain arithmetic";
   let description = [{
     Transcendental functions on scalars and vectors become polynomials (f32 within 2 ulp: exp, tanh and erf in f32, the others through f64);
-    arithmetic on f16, bf16 and f8 is done in f32, and conversions from and to bf16 and f8 become integer arithmetic. Nothing that is left
-    calls a library.
+    arithmetic on f16, bf16 and f8 is done in f32, and conversions from and to bf16 and f8 become integer arithmetic.
+    Look-ups become permutations of registers where the module's target has them. Nothing that is left calls a library.
 
     Before: `%y = math.exp %x : vector<16xf32>`
     After:  `%n = math.roundeven ...`, a chain of `math.fma`, and an exponent put together with `arith.shli`
   }];
-  let dependentDialects = ["::mlir::math::MathDialect", "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::math::MathDialect", "::mlir::vector::VectorDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 #endif // TENON_TRANSFORMS_TILING_GENERICPASSES
