@@ -99,3 +99,40 @@ module attributes {tenon.target = #avx512} {
     return %c : tensor<256x56x56xf32>
   }
 }
+
+// -----
+
+// Panels of codes are decoded once where there are many rows; how many is not known here.
+#wide = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512,
+                      vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #wide} {
+  // CHECK: func.func private @open_rows
+  // CHECK-SAME: unroll = [3], {{.*}}vector_dim = 1, vector_width = 16, decode_rows = 64, version = 1
+  func.func private @open_rows(%a: tensor<?x64x8xf32>, %b: tensor<64x512xi32>, %o: tensor<?x512xf32>) -> tensor<?x512xf32> attributes {tenon.kernel} {
+    %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<?x64x8xf32>) rhs(%b : tensor<64x512xi32>) outs(%o : tensor<?x512xf32>)
+        maps [affine_map<(m, n, k, t) -> (m, k, t)>, affine_map<(m, n, k, t) -> (k, n)>, affine_map<(m, n, k, t) -> (m, n)>] {
+    ^bb0(%acc: f32):
+      tenon.yield %acc : f32
+    } decode {
+    ^bb0(%code: i32):
+      %0 = arith.sitofp %code : i32 to f32
+      tenon.yield %0 : f32
+    } -> tensor<?x512xf32>
+    return %c : tensor<?x512xf32>
+  }
+
+  // CHECK: func.func private @few_rows
+  // CHECK-NOT: decode_rows
+  func.func private @few_rows(%a: tensor<8x64x8xf32>, %b: tensor<64x512xi32>, %o: tensor<8x512xf32>) -> tensor<8x512xf32> attributes {tenon.kernel} {
+    %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<8x64x8xf32>) rhs(%b : tensor<64x512xi32>) outs(%o : tensor<8x512xf32>)
+        maps [affine_map<(m, n, k, t) -> (m, k, t)>, affine_map<(m, n, k, t) -> (k, n)>, affine_map<(m, n, k, t) -> (m, n)>] {
+    ^bb0(%acc: f32):
+      tenon.yield %acc : f32
+    } decode {
+    ^bb0(%code: i32):
+      %0 = arith.sitofp %code : i32 to f32
+      tenon.yield %0 : f32
+    } -> tensor<8x512xf32>
+    return %c : tensor<8x512xf32>
+  }
+}

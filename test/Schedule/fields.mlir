@@ -19,6 +19,8 @@
 // RUN: not diff -q %t.base %t.dim
 // RUN: sed 's/vector_width = 8/vector_width = 4/' %s | tenon-opt --tenon-tile-kernels -o %t.width
 // RUN: not diff -q %t.base %t.width
+// RUN: sed 's/decode_rows = 24/decode_rows = 48/' %s | tenon-opt --tenon-tile-kernels -o %t.decode
+// RUN: not diff -q %t.base %t.decode
 
 func.func private @k(%w: tensor<32x24x3xf32>, %x: tensor<24x130xf32>, %o: tensor<32x128xf32>) -> tensor<32x128xf32>
     attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [8, 64, 0, 0], cache = [4, 32, 0, 0],
@@ -29,4 +31,19 @@ func.func private @k(%w: tensor<32x24x3xf32>, %x: tensor<24x130xf32>, %o: tensor
     tenon.yield %acc : f32
   } -> tensor<32x128xf32>
   return %c : tensor<32x128xf32>
+}
+
+func.func private @codes(%x: tensor<?x16x2xf32>, %w: tensor<16x64xi8>, %o: tensor<?x64xf32>) -> tensor<?x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [4, 16, 1, 1], unroll = [3], vector_dim = 1,
+                vector_width = 8, decode_rows = 24>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%x : tensor<?x16x2xf32>) rhs(%w : tensor<16x64xi8>) outs(%o : tensor<?x64xf32>)
+      maps [affine_map<(m, n, k, t) -> (m, k, t)>, affine_map<(m, n, k, t) -> (k, n)>, affine_map<(m, n, k, t) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } decode {
+  ^bb0(%code: i8):
+    %0 = arith.sitofp %code : i8 to f32
+    tenon.yield %0 : f32
+  } -> tensor<?x64xf32>
+  return %c : tensor<?x64xf32>
 }
