@@ -1,0 +1,213 @@
+"""Published forms of sparse attention."""
+import math
+
+import numpy as np
+import pytest
+from gallery import attend, check, draws, softmax, variant
+
+import tenon as tn
+
+pytestmark = pytest.mark.executes
+draw = draws(6)
+
+
+def near(i, j, count, size, stride=1, dilation=1):
+    """Whether j is among the `size` neighbours of i, of `count` places; at borders the window is shifted inside. Runs of
+    `stride` places share a window. Works on numbers of a score and on arrays of NumPy."""
+    low, high = (tn.maximum, tn.minimum) if not isinstance(i, np.ndarray) else (np.maximum, np.minimum)
+    leader = i // dilation // stride * stride + stride // 2
+    first = high(low(leader - size // 2, 0), count // dilation - size)
+    return (i % dilation == j % dilation) & (j // dilation >= first) & (j // dilation < first + size)
+
+
+def hidden(seen):
+    return lambda s, i, j: np.where(seen(i, j), s, -np.inf)
+
+
+@variant("Neighbourhood, 1-D, dilated", "NATTEN, arXiv:2204.07143, arXiv:2209.15001")
+@tn.jit
+def neighbours_1d(q, k, v):
+    count, scale = q.shape[2], 1 / math.sqrt(q.shape[3])
+
+    def score(s, b, h, i, j):
+        return tn.where(near(i, j, count, size=7, dilation=4), s * scale, -math.inf)
+
+    return tn.attention(q, k, v, score=score)
+
+
+@variant("Neighbourhood, 2-D, with a stride", "Generalized neighbourhood attention, arXiv:2504.16922")
+@tn.jit
+def neighbours_2d(q, k, v):  # places of a grid 12 x 16, row by row
+    rows, columns, scale = 12, 16, 1 / math.sqrt(q.shape[3])
+
+    def score(s, b, h, i, j):
+        in_rows = near(i // columns, j // columns, rows, size=5, stride=2)
+        in_columns = near(i % columns, j % columns, columns, size=7, stride=4)
+        return tn.where(in_rows & in_columns, s * scale, -math.inf)
+
+    return tn.attention(q, k, v, score=score)
+
+
+@variant("Neighbourhood, 3-D, causal in time", "NATTEN, arXiv:2204.07143")
+@tn.jit
+def neighbours_3d(q, k, v):  # places of a grid 4 x 6 x 8: time, rows, columns
+    scale = 1 / math.sqrt(q.shape[3])
+
+    def score(s, b, h, i, j):
+        (ti, tj), (ri, rj), (ci, cj) = (i // 48, j // 48), (i // 8 % 6, j // 8 % 6), (i % 8, j % 8)
+        seen = (tj <= ti) & (ti - tj < 2) & near(ri, rj, 6, size=3) & near(ci, cj, 8, size=3, dilation=2)
+        return tn.where(seen, s * scale, -math.inf)
+
+    return tn.attention(q, k, v, score=score)
+
+
+def grid(count, heads=3):
+    return draw(2, heads, count, 16), draw(2, heads, count, 16), draw(2, heads, count, 16)
+
+
+def test_neighbourhoods():
+    check(neighbours_1d, lambda q, k, v: attend(q, k, v, hidden(lambda i, j: near(i, j, 64, 7, dilation=4))), *grid(64))
+
+    def plane(i, j):
+        return near(i // 16, j // 16, 12, 5, 2) & near(i % 16, j % 16, 16, 7, 4)
+
+    check(neighbours_2d, lambda q, k, v: attend(q, k, v, hidden(plane)), *grid(192))
+
+    def volume(i, j):
+        past = (j // 48 <= i // 48) & (i // 48 - j // 48 < 2)
+        return past & near(i // 8 % 6, j // 8 % 6, 6, 3) & near(i % 8, j % 8, 8, 3, dilation=2)
+
+    check(neighbours_3d, lambda q, k, v: attend(q, k, v, hidden(volume)), *grid(192))
+
+
+@variant("Shards per head", "S2-Attention, arXiv:2407.17678")
+@tn.jit
+def head_shards(q, k, v):
+    heads, scale = q.shape[1], 1 / math.sqrt(q.shape[3])
+
+    def score(s, b, h, i, j):  # of far keys, a head sees every `heads`-th block of 16
+        return tn.where((i - j < 32) | (j // 16 % heads == h), s * scale, -math.inf)
+
+    return tn.attention(q, k, v, score=score, mask=tn.masks.causal())
+
+
+def test_head_shards():
+    h = np.arange(4)[:, None, None]
+    check(head_shards, lambda q, k, v: attend(q, k, v, hidden(lambda i, j: (j <= i) & ((i - j < 32) | (j // 16 % 4 == h)))),
+          draw(2, 4, 200, 16), draw(2, 4, 200, 16), draw(2, 4, 200, 16))
+
+
+@variant("Packed documents with prefixes", "Prefix LM, arXiv:1910.10683; packing, arXiv:2107.02027")
+@tn.jit
+def documents(q, k, v, document, is_prefix):  # [B, S]: which document, whether part of its prefix
+    scale = 1 / math.sqrt(q.shape[3])
+
+    def score(s, b, h, i, j):
+        seen = (document[b, i] == document[b, j]) & ((j <= i) | (is_prefix[b, j] > 0))
+        return tn.where(seen, s * scale, -math.inf)
+
+    return tn.attention(q, k, v, score=score)
+
+
+def test_documents():
+    ends = [[30, 31, 90, 120], [60, 61, 62, 120]]
+    document = np.array([[np.searchsorted(row, i, "right") for i in range(120)] for row in ends], np.int64)
+    start = np.array([[([0] + row)[d] for d in line] for row, line in zip(ends, document)])
+    is_prefix = (np.arange(120) - start < 10).astype(np.int64)
+
+    def reference(q, k, v, document, is_prefix):
+        i, j = np.arange(120)[:, None], np.arange(120)
+        seen = (document[:, :, None] == document[:, None]) & ((j <= i) | (is_prefix[:, None] > 0))
+        return attend(q, k, v, lambda s, *_: np.where(seen[:, None], s, -np.inf))
+
+    check(documents, reference, draw(2, 3, 120, 16), draw(2, 3, 120, 16), draw(2, 3, 120, 16), document, is_prefix)
+
+
+@variant("Blocks chosen by antidiagonal scores", "XAttention, arXiv:2503.16428")
+@tn.jit
+def antidiagonal(q, k, v):  # [H, S, D]; of each 16 queries, the 3 best blocks of 16 keys
+    h, count, d = q.shape
+    block, stride, keep = 16, 4, 3
+    turned = tn.flip(q.reshape(h, count // stride, stride, d), 2).reshape(h, count // stride, stride * d)
+    sums = tn.einsum("hid,hjd->hij", turned, k.reshape(h, count // stride, stride * d)) / (stride * math.sqrt(d))
+    weights = tn.nn.softmax(sums).reshape(h, count // block, block // stride, count // block, block // stride).sum((2, 4))
+    chosen = tn.top_k(weights, keep)[1].transpose(1, 0, 2)
+    q, k, v = (x.reshape(h, count // block, block, d).transpose(1, 0, 2, 3) for x in (q, k, v))
+    y = tn.attention(q, k, v, pages=chosen)  # a batch per block of queries; pages are blocks of keys
+    return y.transpose(1, 0, 2, 3).reshape(h, count, d)
+
+
+def test_antidiagonal():
+    def reference(q, k, v):
+        s = q @ k.swapaxes(1, 2) / np.sqrt(q.shape[2])
+        h, n, _ = s.shape
+        tiles = s.reshape(h, n // 4, 4, n // 4, 4)
+        sums = sum(tiles[:, :, 3 - r, :, r] for r in range(4)) / 4
+        weights = softmax(sums).reshape(h, n // 16, 4, n // 16, 4).sum((2, 4))
+        seen = weights >= np.sort(weights)[..., -3:-2]
+        seen = seen.repeat(16, 1).repeat(16, 2)
+        return softmax(np.where(seen, s, -np.inf)) @ v
+
+    check(antidiagonal, reference, draw(4, 128, 32), draw(4, 128, 32), draw(4, 128, 32))
+
+
+@variant("Mixture of block attention", "MoBA, arXiv:2502.13189")
+@tn.jit
+def mixture_of_blocks(q, k, v):  # [H, S, D]; a query sees its own block of 16 keys and the 2 best before it
+    h, count, d = q.shape
+    block, keep = 16, 3
+    q = q.transpose(1, 0, 2)[:, :, None]  # a batch per query
+    k, v = (x.reshape(h, count // block, block, d).transpose(1, 0, 2, 3) for x in (k, v))
+    gates = tn.einsum("ihd,nhd->ihn", q[:, :, 0], k.mean(2))
+    behind = tn.arange(count)[:, None, None] // block - tn.arange(count // block)
+    gates = tn.where(behind < 0, -1e30, tn.where(behind == 0, 1e30, gates))
+    best, chosen = tn.top_k(gates, keep)  # the query's own block comes first
+    exists = tn.repeat((best > -1e29).astype("int64"), block, 2)
+
+    def score(s, b, h, i, j):
+        return tn.where((exists[b, h, j] > 0) & ((j >= block) | (j <= b % block)), s / math.sqrt(d), -math.inf)
+
+    return tn.attention(q, k, v, pages=chosen, score=score)[:, :, 0].transpose(1, 0, 2)
+
+
+def test_mixture_of_blocks():
+    def reference(q, k, v):
+        h, n, d = q.shape
+        gates = np.einsum("hid,hnd->hin", q, k.reshape(h, n // 16, 16, d).mean(2))
+        own = np.arange(n)[:, None] // 16 - np.arange(n // 16)
+        gates = np.where(own < 0, -1e30, np.where(own == 0, 1e30, gates))
+        seen = (gates >= np.sort(gates)[..., -3:-2]) & (gates > -1e29)
+        i, j = np.arange(n)[:, None], np.arange(n)
+        s = q @ k.swapaxes(1, 2) / np.sqrt(d)
+        return softmax(np.where(seen.repeat(16, 2) & (j <= i), s, -np.inf)) @ v
+
+    check(mixture_of_blocks, reference, draw(3, 128, 16), draw(3, 128, 16), draw(3, 128, 16))
+
+
+@variant("Entmax with alpha 1.5", "Peters et al. 2019, arXiv:1905.05702")
+@tn.jit
+def entmax(q, k, v):
+    z = tn.einsum("bhid,bhjd->bhij", q, k) * (0.5 / math.sqrt(q.shape[3]))
+    z = z - z.max(-1, keepdims=True)
+    count = z.shape[3]
+    sizes = tn.arange(count).astype("float32") + 1.0
+    upper = np.triu(np.ones((count, count), np.float32))  # sums of all before, of sorted scores
+    ranked = tn.sort(z, descending=True)[0]
+    mean, square = ranked @ upper / sizes, (ranked * ranked) @ upper / sizes
+    threshold = mean - tn.sqrt(tn.maximum((1.0 - sizes * (square - mean * mean)) / sizes, 0.0))
+    support = (threshold <= ranked).astype("float32").sum(-1, keepdims=True)
+    threshold = tn.where(sizes == support, threshold, 0.0).sum(-1, keepdims=True)
+    weights = tn.maximum(z - threshold, 0.0)
+    return tn.einsum("bhij,bhjd->bhid", weights * weights, v)
+
+
+def test_entmax():
+    def weights(s):
+        low, high = s.max(-1, keepdims=True) / 2 - 1, s.max(-1, keepdims=True) / 2
+        for _ in range(80):  # the threshold at which weights sum to 1
+            middle = (low + high) / 2
+            over = (np.maximum(s / 2 - middle, 0) ** 2).sum(-1, keepdims=True) > 1
+            low, high = np.where(over, middle, low), np.where(over, high, middle)
+        return np.maximum(s / 2 - low, 0) ** 2
+
+    check(entmax, lambda q, k, v: attend(q, k, v, weights=weights), draw(2, 3, 40, 16) * 2, draw(2, 3, 50, 16), draw(2, 3, 50, 20), tolerance=2e-4)
