@@ -176,7 +176,7 @@ private:
   /// While the row tiles of one panel compute, each asks for its share of the cache lines of the next panel: a weight
   /// comes from far away as a rule, and its first use would wait for it.
   SmallVector<Value> viewAhead(unsigned factor) {
-    constexpr int64_t kLineBytes = 64, kFarBytes = 32 * 1024;
+    constexpr int64_t kLineBytes = 64, kFarBytes = 32 * 1024, kLongBytes = 256 * 1024, kAheadBytes = 8 * 1024;
     auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
     int64_t elementBytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8), bytes = elementBytes;
     for (int64_t size : type.getShape().drop_front())
@@ -202,7 +202,11 @@ private:
     }
     int64_t columns = whole / line, share = llvm::divideCeil(columns, std::max<int64_t>(1, tiles));
     Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
-    next = arith::AddIOp::create(builder, loc, next, constant(1));
+    // Of a long panel that is read once, the next would be gone again before its turn.
+    bool isLong = bytes > kLongBytes && share == columns;
+    tile.stepsAhead[factor] = isLong ? kAheadBytes / (whole * elementBytes) : 0;
+    if (!isLong)
+      next = arith::AddIOp::create(builder, loc, next, constant(1));
     SmallVector<Value> views;
     for (int64_t position = 0; position < share; ++position) {
       Value lane = constant(position * line);

@@ -35,6 +35,8 @@ struct MicroTile {
   mlir::Value panels[2];
   /// Per factor: the parts of the next panel, a cache line wide, that this tile asks for while it computes.
   llvm::SmallVector<mlir::Value> ahead[2];
+  /// Where these are parts of this panel: how many steps of the innermost reduction dim ahead; 0 for the next panel.
+  int64_t stepsAhead[2] = {0, 0};
 };
 
 /// The op with its maps as coefficients: coefficients[operand][operand dim][iteration dim].

@@ -106,6 +106,28 @@ private:
     }
     if (contraction.isDot()) // lanes advance innermost
       loops.push_back(contraction.vectorDim);
+    splitStream();
+  }
+
+  /// Few rows wait for the panel, which comes from memory: it is read in several places at once, which makes several
+  /// streams of it, and one core has more memory under way.
+  void splitStream() {
+    constexpr int64_t kStreams = 4, kLeastSteps = 16;
+    constexpr size_t kFewRows = 2;
+    if (loops.empty() || tile.ahead[1].empty() || op.hasDecode() || rows.size() > kFewRows)
+      return;
+    std::optional<int64_t> extent = getConstantIntValue(contraction.extents[loops.front()]);
+    if (!extent || *extent % kStreams != 0 || *extent / kStreams < kLeastSteps)
+      return;
+    streamed = loops.front();
+    streamSteps = *extent / kStreams;
+    SmallVector<Key> next;
+    for (const Key &tap : taps)
+      for (int64_t stream = 0; stream < kStreams; ++stream) {
+        next.push_back(tap);
+        next.back()[*streamed] = stream * streamSteps;
+      }
+    taps = std::move(next);
   }
 
   Value extend(Value value) {
@@ -151,7 +173,7 @@ private:
     }
     unsigned dim = loops[depth];
     bool lanes = contraction.isDot() && static_cast<int64_t>(dim) == contraction.vectorDim;
-    OpFoldResult extent = contraction.extents[dim];
+    OpFoldResult extent = streamed == dim ? builder.getIndexAttr(streamSteps) : contraction.extents[dim];
     int64_t step = lanes ? contraction.width : 1;
     Value end = getValueOrCreateConstantIndexOp(builder, loc, extent), mainEnd = end;
     std::optional<int64_t> fixed = getConstantIntValue(extent);
@@ -240,9 +262,12 @@ private:
       Key offsets = getOffsets(factor, {}, tap, 0);
       if (tile.ahead[factor].empty() || !asked.insert({factor, offsets}).second)
         continue;
+      SmallVector<Value> indices = getIndices(factor == 0 ? leftBase : rightBase, offsets);
+      if (int64_t steps = tile.stepsAhead[factor])
+        indices[indices.size() - 2] = add(indices[indices.size() - 2], constant(steps));
       for (Value line : tile.ahead[factor])
-        memref::PrefetchOp::create(builder, loc, line, getIndices(factor == 0 ? leftBase : rightBase, offsets),
-                                   /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+        memref::PrefetchOp::create(builder, loc, line, indices, /*isWrite=*/false, /*localityHint=*/2,
+                                   /*isDataCache=*/true);
     }
   }
 
@@ -447,6 +472,8 @@ private:
 
   SmallVector<Key> rows, taps;
   SmallVector<unsigned> loops;
+  std::optional<unsigned> streamed; ///< the loop of which several places are read in one turn, `streamSteps` apart
+  int64_t streamSteps = 0;
   size_t parts = 1; ///< in which each sum is kept
   Value target;     ///< what decoded values are stored to; null where they are multiplied
 };
