@@ -13,7 +13,7 @@ from ..tracing.indexing import ds, take
 from ..tracing.movement import stack
 from .gguf_file import GGUFFile
 
-PAGE = 64
+PAGE = 256
 
 
 class Llama:
