@@ -75,6 +75,8 @@ WRONG = {
          "in masks.prefix: expected a length of 0 or more, but got 'all'"),
     "normalizer": (lambda x: tn.attention(x, x, x, normalizer="softplus"), [f4(1, 4, 5, 8)],
          "expected a normalizer such as tenon.softmax(), but got 'softplus'"),
+    "sink": (lambda x, y: tn.attention(x, x, x, normalizer=tn.softmax(sink=y)), [f4(1, 4, 5, 8), f4(3)],
+         "in attention: expected a sink of floats for each of the 4 heads, but got float32[3]"),
     "score size": (lambda x, y: tn.attention(x, x, x, score=lambda s, b, h, i, j: s + y[h, i, j]), [f4(1, 4, 5, 8), f4(4, 5, 6)],
          "in a score: an array of shape [4, 5, 6] is read by keys, of which there are 5: dim 2 has 6"),
     "score index": (lambda x, y: tn.attention(x, x, x, score=lambda s, b, h, i, j: s + y[j - i]), [f4(1, 4, 5, 8), f4(5)],

@@ -41,8 +41,9 @@ void AttentionTiler::run() {
 
   AttentionState state;
   if (softmax) {
-    state.highest = fill(empty(rowSizes, type), -std::numeric_limits<double>::infinity());
-    state.sum = fill(empty(rowSizes, type), 0);
+    state.highest =
+        op.getSink() ? makeSinks(heads) : fill(empty(rowSizes, type), -std::numeric_limits<double>::infinity());
+    state.sum = fill(empty(rowSizes, type), op.getSink() ? 1 : 0);
   }
   state.result = fill(empty(append(rowSizes, width), type), 0);
   for (unsigned number = 0; number < op.getSources().size(); ++number)
@@ -60,6 +61,22 @@ void AttentionTiler::run() {
   for (Operation *source : sources)
     if (source->use_empty())
       rewriter.eraseOp(source);
+}
+
+Value AttentionTiler::makeSinks(int64_t heads) {
+  auto convert = [&](Value sink) -> Value {
+    unsigned from = sink.getType().getIntOrFloatBitWidth(), to = type.getIntOrFloatBitWidth();
+    if (from < to)
+      return arith::ExtFOp::create(rewriter, loc, type, sink);
+    return from > to ? arith::TruncFOp::create(rewriter, loc, type, sink).getResult() : sink;
+  };
+  Value out = empty(rowSizes, type);
+  if (!hasHeads()) {
+    Value sink = convert(tensor::ExtractOp::create(rewriter, loc, op.getSink(), ValueRange{head}));
+    return linalg::FillOp::create(rewriter, loc, ValueRange{sink}, ValueRange{out}).getResult(0);
+  }
+  Value sinks = slice(op.getSink(), {head}, {index(heads)}, 0);
+  return generic({sinks}, out, false, [&](ArrayRef<Value> inputs, Value) { return convert(inputs[0]); });
 }
 
 Value AttentionTiler::generic(ArrayRef<Value> inputs, Value out, bool reduces, Body body) {
@@ -117,8 +134,6 @@ LogicalResult checkCompiles(AttentionOp op) {
   auto refuse = [&](StringRef what) { return op.emitError("attention with ") << what << " is not compiled yet"; };
   if (op.getNormalizer() == Normalizer::entmax || op.getNormalizer() == Normalizer::user)
     return refuse(("normalizer " + stringifyNormalizer(op.getNormalizer())).str());
-  if (op.getSink())
-    return refuse("'sink'");
   if (op.getLse())
     return refuse("'lse'");
   if (op.hasProbability())

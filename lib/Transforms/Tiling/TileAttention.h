@@ -148,6 +148,8 @@ private:
   // Parts
   //===--------------------------------------------------------------------===//
 
+  /// The sinks of the unit's `heads`, for each row: as a score that is seen before all others.
+  mlir::Value makeSinks(int64_t heads);
   /// The loop over the keys of one source.
   AttentionState visit(KVSourceOp source, AttentionState state);
 

@@ -113,7 +113,13 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalize
     target, result_type = trace.empty(shape, q.dtype), trace.tensor_type(shape, q.dtype)
     block = ", ".join([f"{names[0]}: {kind.mlir}"] + [f"{name}: index" for name in names[1:]]
                       + [f"{name}: {array.dtype.mlir}" for array, _, name in extras.found])
-    text = f"tenon.attention {normalizers.of(normalizer).text} {q.ssa} sources({', '.join(made)})"
+    normalizer = normalizers.of(normalizer)
+    text = f"tenon.attention {normalizer.text} {q.ssa} sources({', '.join(made)})"
+    if normalizer.sink is not None:
+        sink = as_array(normalizer.sink)
+        if sink.ndim != 1 or sink.shape[0] != q.shape[1] or not sink.dtype.is_float:
+            trace_.fail(f"in attention: expected a sink of floats for each of the {q.shape[1]} heads, but got {_shown(sink)}")
+        text += f" sink({sink.ssa} : {sink.type})"
     if extras.found:
         text += (f" extras({', '.join(array.ssa for array, _, _ in extras.found)} : {', '.join(array.type for array, _, _ in extras.found)})"
                  f" maps [{', '.join(extras.map(results) for _, results, _ in extras.found)}]")

@@ -5,18 +5,19 @@ __all__ = ["softmax", "sigmoid", "relu", "none", "Normalizer"]
 
 
 class Normalizer:
-    """A normalizer; `text` is its keyword."""
+    """A normalizer; `text` is its keyword, `sink` an array of one more score per head."""
 
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, text, sink=None):
+        self.text, self.sink = text, sink
 
     def __repr__(self):
         return f"<tenon normalizer {self.text}>"
 
 
-def softmax():
-    """Exponentials divided by their sum."""
-    return Normalizer("softmax")
+def softmax(sink=None):
+    """Exponentials divided by their sum, to which `sink` [H] adds the exponential of one more score per head: a head may
+    then attend to nothing."""
+    return Normalizer("softmax", sink)
 
 
 def sigmoid():

@@ -131,3 +131,22 @@ def test_relative_buckets():
 
     q, k, v = heads(70, 90)
     check(relative_buckets, reference, q, k / 4, v, draw(4, 32))
+
+
+@variant("Learned sink per head", "gpt-oss, arXiv:2508.10925")
+@tn.jit
+def learned_sink(q, k, v, sink):  # sink [H]: a score that takes weight and gives no value
+    return tn.attention(q, k, v, mask=tn.masks.causal() & tn.masks.window(32), normalizer=tn.softmax(sink=sink))
+
+
+def test_learned_sink():
+    def reference(q, k, v, sink):
+        def weights(s):
+            highest = np.maximum(s.max(-1, keepdims=True), sink[:, None, None])
+            e = np.exp(s - highest)
+            return e / (e.sum(-1, keepdims=True) + np.exp(sink[:, None, None] - highest))
+
+        return attend(q, k, v, mask=lambda i, j: (j <= i) & (j >= i - 32), weights=weights)
+
+    for queries, keys, groups in ((100, 100, 2), (1, 300, 2), (65, 65, 4), (7, 130, 1)):
+        check(learned_sink, reference, draw(2, 4, queries, 16), draw(2, groups, keys, 16), draw(2, groups, keys, 16), draw(4) * 3)
