@@ -2,7 +2,8 @@
 """Generated attentions: compiled code against NumPy in float64, for AVX2 and AVX-512 code.
 
 Draws `--count` attentions from a seed: score (scale, bias, soft cap, ALiBi, relative position) x mask (causal, window,
-prefix, all_of, any_of, not; lengths of batches, of heads) x normalizer x heads (MHA, GQA, MQA) x sources (one or two) x storage
+prefix, all_of, any_of, not; lengths of batches, of heads) x normalizer (softmax with a sink or without) x heads (MHA, GQA, MQA) x
+sources (one or two) x storage
 (contiguous, pages, pages per head, ring, ring of pages) x dtype x shape (odd, empty, one query, dynamic). `--list` prints the cases.
 """
 import argparse
@@ -121,6 +122,7 @@ class Case:
         if r.random() < 0.04:
             setattr(self, r.choice("bse"), 0)
         self.score, self.normalizer = r.choice(SCORES), r.choice(NORMALIZERS)
+        self.sink = self.normalizer == "softmax" and r.random() < 0.3
         self.dynamic = r.random() < 0.4
         self.sources = []
         for _ in range(r.choice((1, 1, 1, 2))):
@@ -134,7 +136,7 @@ class Case:
     def title(self):
         masks = " + ".join(f"{storage.title()} {mask.text if mask else 'dense'}" for _, mask, storage in self.sources)
         return (f"{self.dtype} {'dynamic ' if self.dynamic else ''}b{self.b} h{self.h}/{self.g} s{self.s} d{self.d} e{self.e} "
-                f"{self.score} {self.normalizer} over {masks}")
+                f"{self.score} {self.normalizer}{' with a sink' if self.sink else ''} over {masks}")
 
     def type(self, shape, element, dims=None):
         named = ["?" if self.dynamic and (dims is None or i in dims) else str(n) for i, n in enumerate(shape)]
@@ -156,7 +158,10 @@ class Case:
             text += f" mask({mask.text})" if mask else ""
             lines.append(f"  %s{i} = tenon.kv_source %k{i}, %v{i}{text} : {k}, {v}{types}")
             names.append(f"%s{i}")
-        extra, block, t = "", "", self.sources[0][0]
+        extra, block, t, sink = "", "", self.sources[0][0], ""
+        if self.sink:
+            arguments.append(f"%z: tensor<{self.h}x{sums}>")
+            sink = f" sink(%z : tensor<{self.h}x{sums}>)"
         if self.score in ("bias", "relative", "headwise"):
             shape, maps = {"bias": ((self.b, 1, self.s, t), "(b, 0, q, k)"), "relative": ((self.h, t), "(h, k)"), "headwise": ((self.h,), "(h)")}[self.score]
             kept = {"bias": (0, 2, 3), "relative": (1,), "headwise": ()}[self.score]
@@ -177,7 +182,7 @@ class Case:
         sizes = ", ".join(f"%n{dim}" for dim in ((0, 2) if self.dynamic else ()))
         return "\n".join(
             [f"func.func @main({', '.join(arguments)}) -> {o} {{", f"  %scale = arith.constant 0.25 : {sums}"] + made + [f"  %e = tensor.empty({sizes}) : {o}"]
-            + lines + [f"  %r = tenon.attention {self.normalizer} %q sources({', '.join(names)}){extra} outs(%e : {o}) : {q} {{",
+            + lines + [f"  %r = tenon.attention {self.normalizer} %q sources({', '.join(names)}){sink}{extra} outs(%e : {o}) : {q} {{",
                        f"  ^bb0(%a: {sums}, %b: index, %h: index, %i: index, %j: index{block}):"] + body
             + [f"    tenon.yield {'%r' if body else '%a'} : {sums}", f"  }} -> {o}", f"  return %r : {o}", "}"]) + "\n"
 
@@ -190,6 +195,8 @@ class Case:
             for keyword, shape, index in storage.operands(self.b, self.g):
                 values.append(storage.draw(r, keyword, shape).astype({"i32": np.int32, "i64": np.int64}[index]))
         t, sums = self.sources[0][0], np.float64 if self.dtype == "f64" else np.float32
+        if self.sink:
+            values.append((3 * r.normal(size=self.h)).astype(sums))
         shape = {"bias": (self.b, 1, self.s, t), "relative": (self.h, t), "headwise": (self.h,)}.get(self.score)
         return values + ([r.normal(size=shape).astype(sums)] if shape else [])
 
@@ -222,9 +229,11 @@ class Case:
             vs.append(v)
         a, m, v = np.concatenate(scores, 3), np.concatenate(seen, 3), np.concatenate(vs, 2)
         if self.normalizer == "softmax":
-            top = np.max(np.where(m, a, -np.inf), axis=3, keepdims=True, initial=-np.inf)
-            w = np.where(m, np.exp(a - np.where(np.isfinite(top), top, 0)), 0)
-            total = w.sum(3, keepdims=True)
+            sink = next(rest)[None, :, None, None] if self.sink else -np.inf
+            top = np.maximum(np.max(np.where(m, a, -np.inf), axis=3, keepdims=True, initial=-np.inf), sink)
+            top = np.where(np.isfinite(top), top, 0)
+            w = np.where(m, np.exp(a - top), 0)
+            total = w.sum(3, keepdims=True) + np.exp(sink - top)
             w = w / np.where(total == 0, 1, total)
         else:
             w = np.where(m, {"sigmoid": lambda a: 1 / (1 + np.exp(-a)), "relu": lambda a: np.maximum(a, 0), "none": lambda a: a}[self.normalizer](a), 0)
