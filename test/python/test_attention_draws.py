@@ -67,3 +67,32 @@ def _timed(model, x):
     start = time.perf_counter()
     model(x, x, x)
     return time.perf_counter() - start
+
+
+@pytest.mark.executes
+@pytest.mark.parametrize("mask, sees, most", [
+    (" mask(#tenon.causal)", lambda i, j: j <= i, 0.55),
+    (" mask(#tenon.window<255, 0>)", lambda i, j: (j <= i) & (j >= i - 255), 0.10),
+    (" mask(#tenon.any_of<#tenon.window<100, 0>, #tenon.prefix<64>>)", lambda i, j: ((j <= i) & (j >= i - 100)) | (j < 64), 0.55),
+    ("", lambda i, j: (i >= 0) & (j >= 0), 1.0)])
+def test_visited_keys_are_those_of_the_analysis(tmp_path, mask, sees, most):
+    """A value that is NaN makes every row NaN whose unit looks at it, hidden or not: 64 runs, each with a block of NaNs, show
+    which units visit which keys. That is the interval that the mask gives for the unit's rows, and nothing else."""
+    import re
+
+    tokens, block = 4096, 64
+    model = attention(tmp_path / "visits.mlir", tokens, mask)
+    kernel = next(k for k in model.explain()["kernels"] if k["algorithm"] == "attention")
+    rows = int(re.search(r"parallel = \[1, 1, (\d+), 0\]", kernel["schedule"])[1])
+    q, k = (np.random.default_rng(n).standard_normal((1, 2, tokens, 64)).astype(np.float32) / 8 for n in (0, 1))
+    visited = np.zeros((tokens // rows, tokens // block), bool)
+    for number in range(tokens // block):
+        v = np.ones((1, 2, tokens, 64), np.float32)
+        v[:, :, number * block:(number + 1) * block] = np.nan
+        visited[:, number] = np.isnan(model(q, k, v)[0, 0, :, 0]).reshape(-1, rows).any(1)
+    seen = sees(np.arange(tokens)[:, None], np.arange(tokens)[None]).reshape(tokens // rows, rows, tokens // block, block).any((1, 3))
+    expected = np.zeros_like(visited)
+    for unit, blocks in enumerate(seen):  # one interval per unit
+        expected[unit, np.argmax(blocks):len(blocks) - np.argmax(blocks[::-1])] = True
+    assert (visited == expected).all()
+    assert visited.mean() <= most
