@@ -10,7 +10,7 @@ help: ## list the targets
 setup: ## install what is missing: Debian packages and .venv (idempotent)
 	@tools/dev/setup.sh
 
-setup-peers: ## setup, and the runtimes to compare with (openvino)
+setup-peers: ## setup, and the runtimes to compare with (openvino, jax, iree, llama.cpp)
 	@tools/dev/setup.sh --peers
 
 build: setup ## compile everything into build/
@@ -38,11 +38,12 @@ format: ## clang-format over the tree
 docs: ## make docs/generated from the .td files and the importer's registry
 	@$(PY) tools/dev/gen_docs.py
 
-bench: build ## the suite `cpu` against onnxruntime and OpenVINO, one thread and two (half an hour); SUITE=unseen, THREADS=1
+bench: build ## the suite `cpu` against onnxruntime, OpenVINO, JAX and IREE, one thread and two (an hour); SUITE=unseen THREADS=1 AGAINST=jax
 	@tools/dev/setup.sh --peers
 	@$(PY) tools/dev/suite_models.py
 	@for threads in $(or $(THREADS),1 2); do \
-	  $(PY) -m tenon bench --suite build/models/suites/$(or $(SUITE),cpu).json --against onnxruntime,openvino --threads $$threads; done
+	  $(PY) -m tenon bench --suite build/models/suites/$(or $(SUITE),cpu).json \
+	    --against $(or $(AGAINST),onnxruntime,openvino,jax,iree) --threads $$threads --plot build/bench-$(or $(SUITE),cpu)-$$threads.svg; done
 
 wheel: setup ## build a wheel into dist/ (reuses build/ when there is one)
 	@$(PY) -m pip wheel -q --no-deps -w dist .

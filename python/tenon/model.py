@@ -170,11 +170,11 @@ class Model:
                 raise errors.InvalidArgument(f"expected 'out' for {value} to be contiguous and writeable")
         return list(out)
 
-    def profile(self, *arrays, runs=10, **named):
+    def profile(self, *arrays, runs=10, peaks=None, **named):
         """Runs the model; gives one dict per kernel, of one run: name, nodes, calls, ms, flops, bytes, gflops, roofline.
 
-        `roofline` is the share reached of what this machine's peaks (measured now) allow for the kernel's flops and
-        bytes. Without arrays the inputs are random (open dims are 1).
+        `roofline` is the share reached of what this machine's peaks allow for the kernel's flops and bytes: `peaks` as from
+        `measure_peaks`, or measured now. Without arrays the inputs are random (open dims are 1).
         """
         arrays = self._bind(arrays, named) if arrays or named else self.random_inputs()
         self._run(arrays, None)
@@ -185,7 +185,7 @@ class Model:
             rows = json.loads(self._handle.profile())
         finally:
             self._handle.set_profiling(False)
-        flops, bandwidth = measure_peaks(self._info.get("threads"))
+        flops, bandwidth = peaks or measure_peaks(self._info.get("threads"))
         for row in rows:
             row["ms"] = row.pop("ns") / runs / 1e6
             for key in ("calls", "flops", "bytes"):

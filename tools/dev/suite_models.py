@@ -4,7 +4,8 @@
     tools/dev/suite_models.py [DIRECTORY] [--only REGEX] [--list]     (default: build/models/suites)
 
 Every problem is an ONNX model with seeded random weights; a list has, per row, its name, its kind (compute, structural,
-memory, model) and its model. Where a runtime has no such operator, `variants` names a model of the same meaning for it.
+memory, model) and its model. Where a runtime has no such operator, `variants` names a model of the same meaning for it, and
+`inputs` the arrays of each; a `note` says what to think of when reading the row.
 Nobody tunes to the problems of unseen.json.
 """
 import argparse
@@ -20,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "dev"))
 sys.path.insert(0, str(ROOT / "examples"))
+sys.path.insert(0, str(ROOT / "python"))
 
 
 class Graph:
@@ -112,7 +114,41 @@ def attention(folder, name, heads, queries, keys, depth, groups=None, causal=Fal
         else:
             y = spelled(g, q, k, v, heads, groups, queries, keys, depth, mask)
         files.append(g.save(folder, y, suffix=suffix))
-    return files[0], {"openvino": files[1], "onnxruntime": files[1]}
+    return files[0], {"openvino": files[1], "onnxruntime": files[1], "iree": files[1]}
+
+
+def paged_decode(folder, name, batch, heads, groups, keys, depth, page):
+    """A token of each sequence over a cache of pages that lie in any order: a Program, since ONNX has no word for pages.
+
+    Other runtimes have none either: theirs is the contiguous equivalent, products of each group's heads with its keys.
+    """
+    import tenon as tn
+    from tenon.bench.worker import save_inputs
+
+    rng = np.random.default_rng(list(name.encode()))
+    pages = keys // page
+    q = rng.standard_normal((batch, heads, 1, depth)).astype(np.float32)
+    stored = [rng.standard_normal((batch * pages, groups, page, depth)).astype(np.float32) for _ in range(2)]
+    table = rng.permutation(batch * pages).reshape(batch, pages).astype(np.int32)
+
+    @tn.jit
+    def decode(q, key_pages, value_pages, table, lengths):
+        return tn.attention(q, key_pages, value_pages, pages=table, lengths=lengths)
+
+    arrays = {"q": q, "key_pages": stored[0], "value_pages": stored[1], "table": table, "lengths": np.full(batch, keys, np.int32)}
+    (folder / f"{name}.mlir").write_text(decode.lower(**arrays))
+    save_inputs(folder / f"{name}.npz", arrays)
+
+    g = Graph(name)
+    q_, k, v = g.input("q", batch, heads, 1, depth), g.input("k", batch, groups, keys, depth), g.input("v", batch, groups, keys, depth)
+    s = g.MatMul(g.Reshape(q_, g.constant(np.array([batch, groups, heads // groups, depth]))), g.Transpose(k, perm=[0, 1, 3, 2]))
+    y = g.MatMul(g.Softmax(g.Mul(s, g.constant(1 / np.sqrt(depth))), axis=-1), v)
+    contiguous = g.save(folder, g.Reshape(y, g.constant(np.array([batch, heads, 1, depth]))), suffix=".contiguous")
+    k, v = (x[table].transpose(0, 2, 1, 3, 4).reshape(batch, groups, keys, depth) for x in stored)
+    save_inputs(folder / f"{name}.contiguous.npz", {"q": q, "k": k, "v": v})
+    peers = ("onnxruntime", "openvino", "jax", "iree")
+    return (f"{name}.mlir", dict.fromkeys(peers, contiguous), {"tenon": f"{name}.npz", **dict.fromkeys(peers, f"{name}.contiguous.npz")},
+            f"keys and values lie in pages of {page}; the other runtimes have no such operator and read them as contiguous arrays")
 
 
 def norm(folder, name, rows, width, rms=False):
@@ -126,7 +162,7 @@ def norm(folder, name, rows, width, rms=False):
     x, scale = g.input("x", rows, width), g.weight(width, scale=1.0)
     mean = g.ReduceMean(g.Mul(x, x), g.constant(np.array([-1])), keepdims=1)
     spelled_out = g.save(folder, g.Mul(g.Div(x, g.Sqrt(g.Add(mean, g.constant(1e-5)))), scale), suffix=".spelled")
-    return main, {"openvino": spelled_out}
+    return main, {"openvino": spelled_out, "iree": spelled_out}
 
 
 def softmax(folder, name, rows, width):
@@ -250,7 +286,7 @@ CPU = [
     ("batched_12x128x128x64", C, batched, (12, 128, 128, 64)), ("mlp_128x768x3072", C, mlp, (128, 768, 3072)),
     ("attention_8x1024x64", C, attention, (8, 1024, 1024, 64)), ("attention_causal", S, attention, (8, 1024, 1024, 64, None, True)),
     ("attention_window_256", S, attention, (8, 1024, 1024, 64, None, True, 256)), ("attention_gqa_32_8", C, attention, (32, 512, 512, 128, 8)),
-    ("attention_decode", S, attention, (32, 1, 4096, 128)),
+    ("attention_decode", S, attention, (32, 1, 4096, 128)), ("paged_decode_batch4", S, paged_decode, (4, 32, 8, 2048, 128, 16)),
     ("layer_norm_512x4096", S, norm, (512, 4096)), ("rms_norm_512x4096", S, norm, (512, 4096, True)), ("softmax_4096", S, softmax, (4096, 4096)),
     ("conv3x3_64_56", C, conv, (64, 64, (56, 56), 3)), ("conv3x3_512_7", C, conv, (512, 512, (7, 7), 3)),
     ("conv1x1_256_1024_14", C, conv, (256, 1024, (14, 14), 1)), ("conv1x1_64_256_56", C, conv, (64, 256, (56, 56), 1)),
@@ -264,6 +300,7 @@ CPU = [
     ("ocr_detection", N, packaged("rapidocr_onnxruntime", "ch_PP-OCRv4_det_infer.onnx"), (), {"x": [1, 3, 640, 640]}),
     ("ocr_recognition", N, packaged("rapidocr_onnxruntime", "ch_PP-OCRv4_rec_infer.onnx"), (), {"x": [1, 3, 48, 320]}),
     ("ocr_classifier", N, packaged("rapidocr_onnxruntime", "ch_ppocr_mobile_v2.0_cls_infer.onnx"), (), {"x": [1, 3, 48, 192]}),
+    ("silero_vad", N, packaged("silero_vad", "silero_vad_openvino_16k.onnx"), ()),
 ]
 UNSEEN = [
     ("u_matmul_768x3072x768", C, matmul, (768, 3072, 768)), ("u_matmul_333x777x555", C, matmul, (333, 777, 555)),
@@ -291,8 +328,8 @@ def build(rows, folder, only, progress):
             continue
         progress(name, number, len(rows))
         made = make(folder, name.replace("u_zfnet512", "light_zfnet512"), *arguments)
-        model, variants = made if isinstance(made, tuple) else (made, {})
-        entries.append({"name": name, "kind": kind, "model": model, **({"variants": variants} if variants else {}),
+        model, *more = made if isinstance(made, tuple) else (made,)
+        entries.append({"name": name, "kind": kind, "model": model, **dict(zip(("variants", "inputs", "note"), more)),
                         **({"shapes": shapes[0]} if shapes else {})})
     return entries
 

@@ -79,29 +79,38 @@ def open_model(options, output=None):
 
 
 class progress:
-    """A bar on standard error that follows (stage, done, total); nothing where that is no terminal."""
+    """A bar on standard error that follows (stage, done, total); where that is no terminal only what is logged.
 
-    def __init__(self, title):
-        self.title = title
+    `with progress(title) as report`: report(stage, done, total), and report.log(text), a line above the bar. `remaining`
+    also shows the time that is left.
+    """
+
+    def __init__(self, title, remaining=False):
+        self.title, self.remaining, self.bar, self.task = title, remaining, None, None
 
     def __enter__(self):
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        self.bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-                            TextColumn("{task.fields[count]}"), TimeElapsedColumn(),
-                            console=Console(stderr=True), transient=True)
-        if not self.bar.console.is_terminal:
-            self.bar = None
-            return lambda stage, done, total: None
-        self.bar.start()
-        task = self.bar.add_task(self.title, total=None, count="")
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[count]}"),
+                       TimeElapsedColumn(), *([TimeRemainingColumn(), TextColumn("left")] if self.remaining else [])]
+            self.bar = Progress(*columns, console=console, transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task(self.title, total=None, count="")
+        return self
 
-        def report(stage, done, total):
-            self.bar.update(task, description=f"{self.title}: {stage}", total=total or None, completed=done,
+    def __call__(self, stage, done, total):
+        if self.bar is not None:
+            self.bar.update(self.task, description=f"{self.title}: {stage}", total=total or None, completed=done,
                             count=f"{done}/{total}" if total else "")
 
-        return report
+    def log(self, text):
+        if self.bar is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self.bar.console.print(text, markup=False, highlight=False)
 
     def __exit__(self, *_):
         if self.bar is not None:

@@ -117,14 +117,21 @@ def _checks():
         flops, bandwidth = model.measure_peaks(1)
         yield "one thread", True, f"{flops / 1e9:.0f} GFLOP/s (f32), {bandwidth / 1e9:.1f} GB/s read", ""
     yield _cache()
-    for package, why in (("numpy", None), ("rich", None), ("ml_dtypes", "bfloat16, float8 and 4-bit arrays"),
-                         ("onnx", "ModelProto input, tenon.onnx_backend"),
-                         ("onnxruntime", "tenon bench --against onnxruntime"),
-                         ("openvino", "tenon bench --against openvino")):
-        found = importlib.util.find_spec(package) is not None
-        detail = importlib.import_module("importlib.metadata").version(package) if found else \
-            f"not installed{f' ({why})' if why else ''}"
-        yield package, found or (None if why else False), detail, f"pip install {package}"
+    for module, package, why in (("numpy", "numpy", None), ("rich", "rich", None), ("ml_dtypes", "ml_dtypes", "bfloat16, float8 and 4-bit arrays"),
+                                 ("onnx", "onnx", "ModelProto input, tenon.onnx_backend"),
+                                 ("matplotlib", "matplotlib", "tenon bench --plot"),
+                                 ("onnxruntime", "onnxruntime", "tenon bench --against onnxruntime"),
+                                 ("openvino", "openvino", "tenon bench --against openvino"),
+                                 ("jax", "jax", "tenon bench --against jax"),
+                                 ("iree", "iree-base-compiler", "tenon bench --against iree"),
+                                 ("iree", "iree-base-runtime", "tenon bench --against iree")):
+        try:
+            found = importlib.util.find_spec(module) is not None
+            detail = importlib.import_module("importlib.metadata").version(package) if found else ""
+        except ImportError:  # PackageNotFoundError too: another package of the same namespace
+            found = False
+        yield package, found or (None if why else False), detail if found else f"not installed{f' ({why})' if why else ''}", \
+            "pip install 'jax[cpu]'" if package == "jax" else f"pip install {package}"
     yield from _source_tree()
 
 

@@ -1,29 +1,31 @@
 """One runtime in a process of its own, driven by `tenon bench` over pipes: a JSON object a line each way.
 
-    python -m tenon.bench_worker RUNTIME MODEL THREADS SHAPES INPUTS
+    python -m tenon.bench.worker RUNTIME MODEL THREADS SHAPES INPUTS FOLDER
 
-SHAPES is JSON; INPUTS an .npz file, which the runtime `tenon` writes and the others read. The first line out says what
-loading took and which calls there are ("run", or "prefill" and "decode" of a language model); then each line in is
-{"seconds": s, "call": name} (time such calls for that long) or {"save": path} (write the outputs).
+SHAPES is JSON; INPUTS an .npz file, which the runtime `tenon` writes where there is none and the others read; FOLDER is for what a runtime makes. The
+first line out says what loading took and which calls there are ("run", or "prefill" and "decode" of a language model); then each
+line in is {"seconds": s, "call": name} (time such calls for that long; "cores" of the answer is processor time by time) or
+{"save": path} (write the outputs).
 """
 import json
 import os
-import resource
 import sys
 import time
 
 import numpy as np
 
 
-def _tenon(path, threads, shapes, inputs):
+def _tenon(path, threads, shapes, inputs, folder):
     import tenon as tn
 
     model = tn.compile(path, threads=threads, shapes=shapes)
-    arrays = {value.name: array for value, array in zip(model.inputs, model.random_inputs())}
-    np.savez(inputs, **{f"i{index}": array for index, array in enumerate(arrays.values())},
-             names=np.array(list(arrays)))
-    values = list(arrays.values())
-    rows = model.profile(*values, runs=3)
+    if os.path.exists(inputs):
+        arrays = _read(inputs)
+    else:
+        arrays = {value.name: array for value, array in zip(model.inputs, model.random_inputs())}
+        save_inputs(inputs, arrays)
+    values = [arrays[value.name] for value in model.inputs]
+    rows = model.profile(*values, runs=3, peaks=(1, 1))  # for the counts; measuring peaks would count as this process's memory
     work = {"flops": sum(row["flops"] for row in rows), "bytes": sum(row["bytes"] for row in rows), "kernels": len(rows)}
     names = [value.name for value in model.outputs]
 
@@ -34,12 +36,17 @@ def _tenon(path, threads, shapes, inputs):
     return {"run": call}, {**work, "cached": model.info["cached"], "version": tn.version()}
 
 
+def save_inputs(path, arrays):
+    """Writes {name: array}; names may hold what no file's name may."""
+    np.savez(path, **{f"i{index}": array for index, array in enumerate(arrays.values())}, names=np.array(list(arrays)))
+
+
 def _read(inputs):
     with np.load(inputs) as file:
         return {str(name): file[f"i{index}"] for index, name in enumerate(file["names"])}
 
 
-def _onnxruntime(path, threads, shapes, inputs):
+def _onnxruntime(path, threads, shapes, inputs, folder):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -51,7 +58,7 @@ def _onnxruntime(path, threads, shapes, inputs):
     return {"run": lambda: dict(zip(names, session.run(None, arrays)))}, {"version": onnxruntime.__version__}
 
 
-def _openvino(path, threads, shapes, inputs):
+def _openvino(path, threads, shapes, inputs, folder):
     import openvino
 
     core = openvino.Core()
@@ -67,6 +74,33 @@ def _openvino(path, threads, shapes, inputs):
         return {output.any_name: request.get_output_tensor(index).data for index, output in enumerate(compiled.outputs)}
 
     return {"run": call}, {"version": openvino.__version__.split("-")[0]}
+
+
+def _jax(path, threads, shapes, inputs, folder):
+    from . import jax_peer
+
+    jax_peer.limit_threads(threads)
+    import jax
+
+    function, weights, names, outputs = jax_peer.load(path)
+    arrays = _read(inputs)
+    weights = jax.device_put(weights)
+    feeds = jax.device_put({name: arrays[name] for name in names})
+    compiled = jax.jit(function).lower(weights, feeds).compile()
+
+    def call():
+        return dict(zip(outputs, map(np.asarray, jax.block_until_ready(compiled(weights, feeds)))))
+
+    return {"run": call}, {"version": jax.__version__}
+
+
+def _iree(path, threads, shapes, inputs, folder):
+    from importlib.metadata import version
+
+    from . import iree_peer
+
+    call = iree_peer.load(path, _read(inputs), threads, folder)
+    return {"run": lambda: dict(enumerate(call()))}, {"version": version("iree-base-runtime")}
 
 
 #: What is timed of a language model: a prompt, and tokens one by one behind a shorter one.
@@ -90,7 +124,7 @@ def _language(evaluate, rewind, facts):
     return {"prefill": prefill, "decode": decode}, {**facts, "tokens": {"prefill": PROMPT, "decode": TOKENS}}
 
 
-def _tenon_language(path, threads, shapes, inputs):
+def _tenon_language(path, threads, shapes, inputs, folder):
     import tenon as tn
     from tenon.models.llama import Llama
 
@@ -102,7 +136,7 @@ def _tenon_language(path, threads, shapes, inputs):
     return _language(model.last_logits, rewind, {"version": tn.version()})
 
 
-def _llama_cpp(path, threads, shapes, inputs):
+def _llama_cpp(path, threads, shapes, inputs, folder):
     import llama_cpp
 
     model = llama_cpp.Llama(path, n_ctx=2048, n_batch=PROMPT, n_threads=threads, n_threads_batch=threads, verbose=False)
@@ -117,8 +151,14 @@ def _llama_cpp(path, threads, shapes, inputs):
     return _language(evaluate, rewind, {"version": llama_cpp.__version__})
 
 
-RUNTIMES = {"tenon": _tenon, "onnxruntime": _onnxruntime, "openvino": _openvino}
+RUNTIMES = {"tenon": _tenon, "onnxruntime": _onnxruntime, "openvino": _openvino, "jax": _jax, "iree": _iree}
 LANGUAGE_RUNTIMES = {"tenon": _tenon_language, "llama.cpp": _llama_cpp}
+
+
+def _peak_bytes():
+    """The most memory that this process held. Not getrusage's: that starts at what the parent held when it forked."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 def main():
@@ -129,11 +169,15 @@ def main():
     def reply(**message):
         print(json.dumps(message), file=replies, flush=True)
 
-    runtime, path, threads, shapes, inputs = sys.argv[1:]
+    runtime, path, threads, shapes, inputs, folder = sys.argv[1:]
     try:
         start = time.perf_counter()
         known = LANGUAGE_RUNTIMES if path.endswith(".gguf") else RUNTIMES
-        calls, facts = known[runtime](path, int(threads), json.loads(shapes), inputs)
+        if runtime not in known:
+            raise ValueError(f"{runtime} reads no {'language' if path.endswith('.gguf') else 'ONNX'} models here")
+        if runtime != "tenon" and path.endswith(".mlir"):
+            raise ValueError(f"{runtime} reads no Programs: a suite's row names an ONNX model of the same meaning in `variants`")
+        calls, facts = known[runtime](path, int(threads), json.loads(shapes), inputs, folder)
         for call in calls.values():
             call()
         reply(load_s=time.perf_counter() - start, calls=list(calls), **facts)
@@ -141,18 +185,23 @@ def main():
             request = json.loads(line)
             if "save" in request:
                 np.savez(request["save"], *[np.asarray(array) for array in next(iter(calls.values()))().values()])
-                reply(peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+                reply(peak_bytes=_peak_bytes())
                 continue
             call = calls[request["call"]]
-            times, end = [], time.perf_counter() + request["seconds"]
+            times, start, used = [], time.perf_counter(), time.process_time()
+            end = start + request["seconds"]
             while True:
                 begin = time.perf_counter()
                 call()
                 done = time.perf_counter()
                 times.append(done - begin)
-                if done > end and len(times) >= 3:
+                if done > end and (len(times) >= 3 or done - start > 10):  # seconds: what is that slow varies less
                     break
-            reply(min_s=min(times), runs=len(times))
+            reply(min_s=min(times), runs=len(times), cores=(time.process_time() - used) / (done - start))
+    except ImportError as error:
+        package = {"jax": "jax[cpu]", "iree": "iree-base-compiler iree-base-runtime", "llama.cpp": "llama-cpp-python"}.get(runtime, runtime)
+        reply(error=f"{error}; pip install {package}")
+        return 1
     except Exception as error:  # whatever a runtime raises is a row of the table, not a traceback
         reply(error=f"{type(error).__name__}: {error}".splitlines()[0][:300])
         return 1
