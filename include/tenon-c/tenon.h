@@ -74,7 +74,8 @@ TENON_API int32_t tenon_model_load(const char *path, int32_t threads, const teno
 TENON_API void tenon_model_destroy(tenon_model *model);
 
 /* The manifest: JSON with "inputs" and "outputs" ([{"name","dtype","shape":[int, "symbol" or null]}]), "kernels",
- * "target". Owned by the model. An input with "donated": n is written: output n takes over its memory. */
+ * "graph" (how they feed each other), "remarks" (what was not fused, and why), "target". Owned by the model. An input
+ * with "donated": n is written: output n takes over its memory. */
 TENON_API const char *tenon_model_manifest_json(const tenon_model *model);
 
 typedef struct tenon_input {

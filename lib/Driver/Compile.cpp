@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
@@ -54,6 +55,16 @@ std::string describe(Location loc) {
   return "";
 }
 
+/// Hands on what passes say about what they left undone.
+class RemarkListener : public remark::detail::MLIRRemarkStreamerBase {
+public:
+  explicit RemarkListener(std::function<void(const remark::detail::Remark &)> heard) : heard(std::move(heard)) {}
+  void streamOptimizationRemark(const remark::detail::Remark &remark) override { heard(remark); }
+
+private:
+  std::function<void(const remark::detail::Remark &)> heard;
+};
+
 class Compilation {
 public:
   explicit Compilation(const tenon::CompileRequest &request) : request(request) {}
@@ -71,6 +82,19 @@ public:
       errors += (errors.empty() ? "" : "\n") + describe(diagnostic.getLocation()) + diagnostic.str();
       return success();
     });
+
+    // Kernel formation says what it did not fuse, and why: the manifest keeps it for `tenon explain`.
+    auto listener = std::make_unique<RemarkListener>([this](const remark::detail::Remark &remark) {
+      std::string node = tenon::getNodeName(remark.getLocation()), message;
+      for (const remark::detail::Remark::Arg &part : remark.getArgs())
+        message += part.val;
+      if (remarked.insert({node, message}).second)
+        remarks.push_back(llvm::json::Object{{"node", node}, {"message", message}});
+    });
+    if (failed(remark::enableOptimizationRemarks(*context, std::move(listener),
+                                                 std::make_unique<remark::RemarkEmittingPolicyAll>(),
+                                                 {{}, {}, "tenon-form-kernels", {}, {}})))
+      return internal("cannot listen to remarks");
 
     if (request.timing) {
       timer.emplace();
@@ -187,6 +211,8 @@ private:
   /// Moves each kernel to a module of its own and compiles these in parallel.
   llvm::Error compileKernels() {
     manifest["kernels"] = tenon::describeKernels(*module);
+    manifest["graph"] = tenon::describeGraph(*module, *manifest.getArray("inputs"));
+    manifest["remarks"] = std::move(remarks);
     SymbolTable symbols(*module);
     std::vector<OwningOpRef<ModuleOp>> modules;
     for (auto kernel : llvm::to_vector(module->getOps<func::FuncOp>())) {
@@ -456,7 +482,9 @@ private:
   llvm::json::Object manifest;
   std::vector<std::string> keys, objects;
   std::optional<tenon::NewFile> sidecar; ///< weights without a place in a file, until all is done
-  llvm::json::Array archives;            ///< files of weights that the model refers to
+  llvm::json::Array remarks;             ///< what kernel formation left apart: {"node", "message"}
+  std::set<std::pair<std::string, std::string>> remarked;
+  llvm::json::Array archives; ///< files of weights that the model refers to
   std::set<std::string> referred;
   std::string errors;
   std::mutex lock;

@@ -3,6 +3,9 @@
 #include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/SetVector.h"
+#include <set>
 
 using namespace mlir;
 namespace json = llvm::json;
@@ -104,8 +107,122 @@ json::Array tenon::describeKernels(ModuleOp module) {
       algorithm = schedule.getAlgorithm().str();
       llvm::raw_string_ostream(text) << schedule;
     }
-    kernels.push_back(json::Object{
-        {"name", kernel.getName()}, {"nodes", std::move(nodes)}, {"algorithm", algorithm}, {"schedule", text}});
+    llvm::SmallSetVector<StringRef, 8> names;
+    for (Operation &op : kernel.getBody().front())
+      if (!op.hasTrait<OpTrait::IsTerminator>() && !op.hasTrait<OpTrait::ConstantLike>() && op.getNumRegions())
+        names.insert(op.getName().getStringRef());
+    json::Array ops;
+    for (StringRef name : names)
+      ops.push_back(name);
+    kernels.push_back(json::Object{{"name", kernel.getName()},
+                                   {"nodes", std::move(nodes)},
+                                   {"ops", std::move(ops)},
+                                   {"algorithm", algorithm},
+                                   {"schedule", text}});
   }
   return kernels;
+}
+
+std::string tenon::getNodeName(Location loc) {
+  if (auto name = dyn_cast<NameLoc>(loc)) // "node (Operator)"
+    return name.getName().getValue().rsplit(" (").first.str();
+  if (auto fused = dyn_cast<FusedLoc>(loc)) {
+    for (Location part : fused.getLocations())
+      if (std::string text = getNodeName(part); !text.empty())
+        return text;
+  }
+  if (auto file = dyn_cast<FileLineColLoc>(loc))
+    return (file.getFilename().getValue() + ":" + Twine(file.getLine())).str();
+  if (auto call = dyn_cast<CallSiteLoc>(loc))
+    return getNodeName(call.getCallee());
+  return "";
+}
+
+namespace {
+/// Follows values back to the dispatches and inputs that they are made of.
+class Origins {
+public:
+  Origins(ModuleOp module, const json::Array &inputs)
+      : inputs(inputs), main(module.lookupSymbol<func::FuncOp>("main")) {
+    for (auto function : module.getOps<func::FuncOp>())
+      if (!function->hasAttr(tenon::kKernelAttr))
+        function.walk([&](tenon::DispatchOp dispatch) {
+          numbers.try_emplace(dispatch, static_cast<int64_t>(dispatches.size()));
+          dispatches.push_back(dispatch);
+        });
+  }
+
+  json::Array of(ValueRange values) {
+    std::set<int64_t> found, arguments;
+    llvm::SmallPtrSet<Value, 16> seen;
+    SmallVector<Value> open(values);
+    while (!open.empty()) {
+      Value value = open.pop_back_val();
+      if (!seen.insert(value).second)
+        continue;
+      if (auto argument = dyn_cast<BlockArgument>(value)) {
+        Operation *parent = argument.getOwner()->getParentOp();
+        if (parent == main.getOperation())
+          arguments.insert(argument.getArgNumber());
+        else if (!isa<func::FuncOp>(parent))
+          take(parent, open);
+        continue;
+      }
+      Operation *op = value.getDefiningOp();
+      if (auto number = numbers.find(op); number != numbers.end())
+        found.insert(number->second);
+      else if (!isa<tensor::EmptyOp, tensor::DimOp>(op)) // sizes are no data
+        take(op, open);
+    }
+    json::Array from;
+    for (int64_t argument : arguments)
+      from.push_back(*inputs[argument].getAsObject()->getString("name"));
+    for (int64_t number : found)
+      from.push_back(number);
+    return from;
+  }
+
+  SmallVector<tenon::DispatchOp> dispatches;
+
+private:
+  /// What an op between kernels reads: its operands and what its regions yield.
+  static void take(Operation *op, SmallVectorImpl<Value> &open) {
+    llvm::append_range(open, op->getOperands());
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        if (block.mightHaveTerminator())
+          llvm::append_range(open, block.getTerminator()->getOperands());
+  }
+
+  const json::Array &inputs;
+  func::FuncOp main;
+  llvm::DenseMap<Operation *, int64_t> numbers;
+};
+} // namespace
+
+json::Object tenon::describeGraph(ModuleOp module, const json::Array &inputs) {
+  Origins origins(module, inputs);
+  json::Array dispatches, outputs;
+  for (DispatchOp dispatch : origins.dispatches) {
+    json::Array nodes, results;
+    if (auto names = dispatch->getAttrOfType<ArrayAttr>("tenon.nodes"))
+      for (auto name : names.getAsRange<StringAttr>())
+        nodes.push_back(name.getValue());
+    for (Type type : dispatch->getResultTypes()) {
+      std::string text;
+      llvm::raw_string_ostream(text) << type;
+      results.push_back(std::move(text));
+    }
+    SmallVector<Value> operands(dispatch.getInputs());
+    llvm::append_range(operands, dispatch.getInits());
+    dispatches.push_back(json::Object{{"kernel", dispatch.getKernel()},
+                                      {"nodes", std::move(nodes)},
+                                      {"results", std::move(results)},
+                                      {"at_load", dispatch->getParentOfType<func::FuncOp>().getName() != "main"},
+                                      {"from", origins.of(operands)}});
+  }
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  for (Value result : main.getBody().back().getTerminator()->getOperands())
+    outputs.push_back(origins.of(result));
+  return json::Object{{"dispatches", std::move(dispatches)}, {"outputs", std::move(outputs)}};
 }

@@ -4,8 +4,9 @@
 #include "llvm/Support/JSON.h"
 
 namespace mlir {
+class Location;
 class ModuleOp;
-}
+} // namespace mlir
 
 namespace tenon {
 
@@ -17,5 +18,14 @@ llvm::json::Array describeWeights(mlir::ModuleOp module);
 
 /// The manifest's "kernels": one object per kernel function, in the order of the module.
 llvm::json::Array describeKernels(mlir::ModuleOp module);
+
+/// The manifest's "graph": its "dispatches" in the order of the program, each with the kernel's name, the model's
+/// nodes, the results' types, whether it runs when the model is loaded, and "from": where its operands come from, as
+/// indices of dispatches or names of inputs; and for each of the model's "outputs" such a list. What lies between
+/// kernels (views, scalars, control flow) is passed through.
+llvm::json::Object describeGraph(mlir::ModuleOp module, const llvm::json::Array &inputs);
+
+/// The name of the model's node that a location stands for, or else its place in a file; may be empty.
+std::string getNodeName(mlir::Location loc);
 
 } // namespace tenon
