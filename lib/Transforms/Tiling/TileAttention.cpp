@@ -102,7 +102,7 @@ Value AttentionTiler::generic(ArrayRef<Value> inputs, Value out, bool reduces, B
   return made.getResult(0);
 }
 
-AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
+SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carried, TileBody body) {
   KeyTile tile = openSource(source);
   KeyRange<Value> range{constant(0), tile.count};
   tile.full = range;
@@ -111,20 +111,25 @@ AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
     tile.full = buildFullRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
   }
   int64_t keys = schedule.getCache()[3];
-  auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(keys), state.list(),
+  auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(keys), carried,
                                  [](OpBuilder &, Location, Value, ValueRange) {});
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointToStart(loop.getBody());
   tile.first = loop.getInductionVar();
   tile.columns = tileSize(getAsOpFoldResult(range.high), keys, tile.first, isConstantIntValue(range.low, 0));
-  Value weights = makeScores(tile);
-  if (!softmax)
-    weights = normalize(weights);
-  if (source.getMask())
-    weights = applyMask(tile, weights);
-  AttentionState next = accumulate(tile, weights, state.with(loop.getRegionIterArgs()));
-  scf::YieldOp::create(rewriter, loc, next.list());
-  return state.with(loop.getResults());
+  scf::YieldOp::create(rewriter, loc, body(tile, loop.getRegionIterArgs()));
+  return loop.getResults();
+}
+
+AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
+  return state.with(forTiles(source, state.list(), [&](const KeyTile &tile, ValueRange carried) {
+    Value weights = makeScores(tile);
+    if (!softmax)
+      weights = normalize(weights);
+    if (source.getMask())
+      weights = applyMask(tile, weights);
+    return accumulate(tile, weights, state.with(carried)).list();
+  }));
 }
 
 namespace {

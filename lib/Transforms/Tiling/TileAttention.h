@@ -150,7 +150,12 @@ private:
 
   /// The sinks of the unit's `heads`, for each row: as a score that is seen before all others.
   mlir::Value makeSinks(int64_t heads);
-  /// The loop over the keys of one source.
+  using TileBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(const KeyTile &tile, mlir::ValueRange carried)>;
+
+  /// Runs `body` on tile after tile of the source's keys that a row of the unit may see; returns what is carried. Every
+  /// pass over keys goes through here.
+  llvm::SmallVector<mlir::Value> forTiles(KVSourceOp source, mlir::ValueRange carried, TileBody body);
+  /// The state after the keys of one source.
   AttentionState visit(KVSourceOp source, AttentionState state);
 
   /// Whether keys are neighbours as their numbers are.
