@@ -26,6 +26,21 @@ static int64_t countSharingHeads(AttentionOp op) {
   return std::max<int64_t>(1, sharing);
 }
 
+/// How many keys all sources have places for; nullopt where that is not known.
+static std::optional<int64_t> countKeys(AttentionOp op) {
+  int64_t total = 0;
+  for (unsigned number = 0; number < op.getSources().size(); ++number) {
+    KVSourceOp source = op.getSource(number);
+    int64_t keys = cast<RankedTensorType>(source.getKeys().getType()).getDimSize(2), pages = 1;
+    if (source.getPages())
+      pages = cast<RankedTensorType>(source.getPages().getType()).getShape().back();
+    if (ShapedType::isDynamic(keys) || ShapedType::isDynamic(pages))
+      return std::nullopt;
+    total += keys * pages;
+  }
+  return total;
+}
+
 ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
   constexpr int64_t kRows = 64, kQueries = 32, kKeys = 256, kHeads = 8;
   auto query = cast<RankedTensorType>(op.getQuery().getType());
@@ -37,6 +52,12 @@ ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
   // Keys are packed once per unit: with several heads it has more rows rather than few queries.
   int64_t most = std::max<int64_t>(kRows / heads, kQueries);
   int64_t rows = ShapedType::isDynamic(queries) ? most : std::clamp<int64_t>(queries, 1, most);
+  if (op.keepsScores()) {
+    // Their rows stay in the second cache level, beside a tile of keys or values.
+    constexpr int64_t kUnknown = 4096;
+    int64_t bytes = op.getScoreType().getIntOrFloatBitWidth() / 8 * heads * countKeys(op).value_or(kUnknown);
+    rows = std::clamp<int64_t>(target.getL2Bytes() / std::max<int64_t>(bytes, 1), 1, rows);
+  }
   // Six rows of accumulators; one row leaves registers for more vectors.
   int64_t rowTile = std::min<int64_t>(rows, 6), headTile = rows == 1 ? std::min<int64_t>(heads, 6) : 1;
   int64_t vectors = target.getVectorRegisters() > 16 ? 4 : 2;

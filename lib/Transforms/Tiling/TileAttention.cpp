@@ -21,9 +21,21 @@ void AttentionTiler::run() {
   rewriter.setInsertionPoint(op);
   queries = size(op.getQuery(), 2);
   int64_t heads = schedule.getParallel()[1], rowTile = schedule.getParallel()[2];
-  SmallVector<OpFoldResult> lower(3, index(0)), upper{size(op.getQuery(), 0), size(op.getQuery(), 1), queries};
+  SmallVector<OpFoldResult> upper{size(op.getQuery(), 0), size(op.getQuery(), 1), queries};
   SmallVector<OpFoldResult> steps{index(1), index(heads), index(rowTile)};
-  auto forall = scf::ForallOp::create(rewriter, loc, lower, upper, steps, ValueRange{op.getInit()}, std::nullopt);
+  if (op.getPartial()) {
+    parts = size(op.getInit(), 3);
+    upper.push_back(parts);
+    steps.push_back(index(1));
+  }
+  if (op.keepsScores()) // sizes of scratch memory, known before the units start
+    for (unsigned number = 0; number < op.getSources().size(); ++number)
+      places.push_back(countPlaces(op.getSource(number)));
+  SmallVector<OpFoldResult> lower(upper.size(), index(0));
+  SmallVector<Value> inits{op.getInit()};
+  if (op.getLse())
+    inits.push_back(op.getLseInit());
+  auto forall = scf::ForallOp::create(rewriter, loc, lower, upper, steps, inits, std::nullopt);
   rewriter.setInsertionPointToStart(forall.getBody());
   batch = forall.getInductionVar(0);
   head = forall.getInductionVar(1);
@@ -31,10 +43,15 @@ void AttentionTiler::run() {
   rows = tileSize(queries, rowTile, firstRow);
   lastRow = sub(add(firstRow, value(rows)), constant(1));
   rowSizes = heads > 1 ? SmallVector<OpFoldResult>{index(heads), rows} : SmallVector<OpFoldResult>{rows};
-  unsigned dropped = 3 - rowSizes.size();
-  width = size(op.getInit(), 3);
-  SmallVector<OpFoldResult> offsets{batch, head, firstRow, index(0)}, sizes{index(1), index(heads), rows, width};
-  query = slice(op.getQuery(), offsets, {index(1), index(heads), rows, size(op.getQuery(), 3)}, dropped);
+  width = size(op.getInit(), op.getPartial() ? 4 : 3);
+  SmallVector<OpFoldResult> offsets{batch, head, firstRow}, sizes{index(1), index(heads), rows};
+  query = sliceRows(op.getQuery(), append(offsets, index(0)), append(sizes, size(op.getQuery(), 3)),
+                    append(rowSizes, size(op.getQuery(), 3)));
+  if (op.getPartial()) {
+    part = forall.getInductionVar(3);
+    offsets.push_back(part);
+    sizes.push_back(index(1));
+  }
   if (!getConstantIntValue(rows))
     isFew = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::sle, value(rows),
                                   constant(std::max<int64_t>(1, kFewRows / heads)));
@@ -46,17 +63,29 @@ void AttentionTiler::run() {
     state.sum = fill(empty(rowSizes, type), op.getSink() ? 1 : 0);
   }
   state.result = fill(empty(append(rowSizes, width), type), 0);
-  for (unsigned number = 0; number < op.getSources().size(); ++number)
-    state = visit(op.getSource(number), state);
+  if (op.keepsScores())
+    state = runPasses(state);
+  else
+    for (unsigned number = 0; number < op.getSources().size(); ++number)
+      state = visit(op.getSource(number), state);
 
-  Value place = slice(forall.getRegionIterArgs()[0], offsets, sizes, dropped);
-  Value finished = finish(state, place);
+  SmallVector<Value> finished;
+  ArrayRef<BlockArgument> outs = forall.getRegionIterArgs();
+  SmallVector<OpFoldResult> wide = append(sizes, width), at = append(offsets, index(0));
+  finished.push_back(finish(state, sliceRows(outs[0], at, wide, append(rowSizes, width))));
+  if (op.getLse())
+    finished.push_back(finishSum(state, sliceRows(outs[1], offsets, sizes, rowSizes)));
   rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
-  SmallVector<OpFoldResult> ones(4, index(1));
-  tensor::ParallelInsertSliceOp::create(rewriter, loc, finished, forall.getRegionIterArgs()[0], offsets, sizes, ones);
+  for (auto [number, result] : llvm::enumerate(finished)) {
+    ArrayRef<OpFoldResult> from = number == 0 ? at : offsets, extent = number == 0 ? wide : sizes;
+    SmallVector<OpFoldResult> ones(from.size(), index(1));
+    tensor::ParallelInsertSliceOp::create(rewriter, loc, result, outs[number], from, extent, ones);
+  }
   SmallVector<Operation *> sources;
   for (Value source : op.getSources())
     sources.push_back(source.getDefiningOp());
+  if (Operation *rule = op.getRuleOp())
+    sources.push_back(rule);
   rewriter.replaceOp(op, forall.getResults());
   for (Operation *source : sources)
     if (source->use_empty())
@@ -80,26 +109,34 @@ Value AttentionTiler::makeSinks(int64_t heads) {
 }
 
 Value AttentionTiler::generic(ArrayRef<Value> inputs, Value out, bool reduces, Body body) {
-  unsigned rank = cast<RankedTensorType>(out.getType()).getRank() + (reduces ? 1 : 0);
+  return generic(
+             inputs, ArrayRef(out), reduces,
+             [&](ArrayRef<Value> inputs, ArrayRef<Value> outs) { return SmallVector<Value>{body(inputs, outs[0])}; })
+      .front();
+}
+
+SmallVector<Value> AttentionTiler::generic(ArrayRef<Value> inputs, ArrayRef<Value> outs, bool reduces, Bodies bodies) {
+  unsigned rank = cast<RankedTensorType>(outs[0].getType()).getRank() + (reduces ? 1 : 0);
   MLIRContext *context = rewriter.getContext();
   auto getMap = [&](Value tensor) {
     return AffineMap::getMultiDimIdentityMap(rank, context)
         .getMajorSubMap(cast<RankedTensorType>(tensor.getType()).getRank());
   };
   SmallVector<AffineMap> maps = llvm::map_to_vector(inputs, getMap);
-  maps.push_back(getMap(out));
+  llvm::append_range(maps, llvm::map_range(outs, getMap));
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
   if (reduces)
     iterators.back() = utils::IteratorType::reduction;
-  auto made = linalg::GenericOp::create(rewriter, loc, TypeRange{out.getType()}, inputs, ValueRange{out}, maps,
-                                        iterators, [&](OpBuilder &builder, Location, ValueRange arguments) {
+  auto made = linalg::GenericOp::create(rewriter, loc, ValueRange(outs).getTypes(), inputs, outs, maps, iterators,
+                                        [&](OpBuilder &builder, Location, ValueRange arguments) {
                                           OpBuilder::InsertionGuard guard(rewriter);
                                           rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
                                           SmallVector<Value> values(arguments);
-                                          Value result = body(ArrayRef(values).drop_back(), values.back());
-                                          linalg::YieldOp::create(rewriter, loc, result);
+                                          linalg::YieldOp::create(rewriter, loc,
+                                                                  bodies(ArrayRef(values).take_front(inputs.size()),
+                                                                         ArrayRef(values).drop_front(inputs.size())));
                                         });
-  return made.getResult(0);
+  return made.getResults();
 }
 
 SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carried, TileBody body) {
@@ -110,6 +147,8 @@ SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carrie
     range = buildKeyRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
     tile.full = buildFullRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
   }
+  if (part)
+    range = takePart(range, tile.count);
   int64_t keys = schedule.getCache()[3];
   auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(keys), carried,
                                  [](OpBuilder &, Location, Value, ValueRange) {});
@@ -121,11 +160,20 @@ SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carrie
   return loop.getResults();
 }
 
+KeyRange<Value> AttentionTiler::takePart(KeyRange<Value> range, Value count) {
+  auto make = [&]<typename Op>(Value a, Value b) -> Value { return rewriter.createOrFold<Op>(loc, a, b); };
+  constexpr int64_t kMultiple = 64; // of a part's keys, as the op's description has it
+  Value whole = constant(kMultiple), each = make.operator()<arith::CeilDivUIOp>(count, value(parts));
+  each = make.operator()<arith::MulIOp>(make.operator()<arith::CeilDivUIOp>(each, whole), whole);
+  Value low = make.operator()<arith::MulIOp>(part, each);
+  return {make.operator()<arith::MaxSIOp>(range.low, low), make.operator()<arith::MinSIOp>(range.high, add(low, each))};
+}
+
 AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
   return state.with(forTiles(source, state.list(), [&](const KeyTile &tile, ValueRange carried) {
-    Value weights = makeScores(tile);
-    if (!softmax)
-      weights = normalize(weights);
+    Value weights = makeScores(tile, empty(append(rowSizes, tile.columns), type));
+    if (elementwise)
+      weights = normalize(tile, weights);
     if (source.getMask())
       weights = applyMask(tile, weights);
     return accumulate(tile, weights, state.with(carried)).list();
@@ -134,20 +182,6 @@ AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
 
 namespace {
 
-/// What the evaluator computes and no tiling is written for; each goes from here when its tiling comes.
-LogicalResult checkCompiles(AttentionOp op) {
-  auto refuse = [&](StringRef what) { return op.emitError("attention with ") << what << " is not compiled yet"; };
-  if (op.getNormalizer() == Normalizer::entmax || op.getNormalizer() == Normalizer::user)
-    return refuse(("normalizer " + stringifyNormalizer(op.getNormalizer())).str());
-  if (op.getLse())
-    return refuse("'lse'");
-  if (op.hasProbability())
-    return refuse("'probability'");
-  if (op.getPartial())
-    return refuse("'partial'");
-  return success();
-}
-
 class TileAttention : public tenon::impl::TileAttentionBase<TileAttention> {
   void runOnOperation() override {
     for (auto kernel : getOperation().getOps<func::FuncOp>()) {
@@ -155,11 +189,8 @@ class TileAttention : public tenon::impl::TileAttentionBase<TileAttention> {
       if (!kernel->hasAttr(kKernelAttr) || !schedule || schedule.getAlgorithm() != "attention")
         continue;
       IRRewriter rewriter(&getContext());
-      for (AttentionOp op : llvm::to_vector(kernel.getBody().getOps<AttentionOp>())) {
-        if (failed(checkCompiles(op)))
-          return signalPassFailure();
+      for (AttentionOp op : llvm::to_vector(kernel.getBody().getOps<AttentionOp>()))
         AttentionTiler(rewriter, op, schedule).run();
-      }
     }
   }
 };

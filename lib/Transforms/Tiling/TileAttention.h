@@ -2,7 +2,8 @@
 //
 // TileAttention.cpp makes the units and the loop over keys, TileAttentionStorage.cpp finds keys and values in their
 // storage, TileAttentionScores.cpp makes the scores of a tile, TileAttentionMask.cpp hides some of them,
-// TileAttentionNormalize.cpp makes weights of them and sums of values.
+// TileAttentionNormalize.cpp makes weights of them and sums of values, for normalizers that need a row's scores more
+// than once by the passes of TileAttentionPasses.cpp.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -64,7 +65,7 @@ class AttentionTiler {
 public:
   AttentionTiler(mlir::IRRewriter &rewriter, AttentionOp op, ScheduleAttr schedule)
       : rewriter(rewriter), op(op), schedule(schedule), loc(op.getLoc()), type(op.getScoreType()),
-        softmax(op.getNormalizer() == Normalizer::softmax) {}
+        softmax(op.getNormalizer() == Normalizer::softmax), elementwise(op.isElementwise()) {}
 
   void run();
 
@@ -123,6 +124,16 @@ private:
     return mlir::tensor::ExtractSliceOp::create(rewriter, loc, result, tensor, offsets, sizes, ones);
   }
 
+  /// A slice of the shape of tensors over rows, `sizes` without some dims of size 1.
+  mlir::Value sliceRows(mlir::Value tensor, llvm::ArrayRef<mlir::OpFoldResult> offsets,
+                        llvm::ArrayRef<mlir::OpFoldResult> sizes, llvm::ArrayRef<mlir::OpFoldResult> kept) {
+    llvm::SmallVector<int64_t> shape;
+    for (mlir::OpFoldResult entry : kept)
+      shape.push_back(mlir::getConstantIntValue(entry).value_or(mlir::ShapedType::kDynamic));
+    llvm::SmallVector<mlir::OpFoldResult> ones(offsets.size(), index(1));
+    auto result = mlir::RankedTensorType::get(shape, mlir::getElementTypeOrSelf(tensor.getType()));
+    return mlir::tensor::ExtractSliceOp::create(rewriter, loc, result, tensor, offsets, sizes, ones);
+  }
   mlir::Value insert(mlir::Value part, mlir::Value into, llvm::ArrayRef<mlir::OpFoldResult> offsets,
                      llvm::ArrayRef<mlir::OpFoldResult> sizes) {
     llvm::SmallVector<mlir::OpFoldResult> ones(offsets.size(), index(1));
@@ -140,9 +151,14 @@ private:
   mlir::Value queryIndex() { return add(mlir::linalg::IndexOp::create(rewriter, loc, rowSizes.size() - 1), firstRow); }
 
   using Body = llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value> inputs, mlir::Value out)>;
+  using Bodies = llvm::function_ref<llvm::SmallVector<mlir::Value>(llvm::ArrayRef<mlir::Value> inputs,
+                                                                   llvm::ArrayRef<mlir::Value> outs)>;
 
   /// An op over (row, column), or over rows alone where `out` has rank 1 and nothing is reduced.
   mlir::Value generic(llvm::ArrayRef<mlir::Value> inputs, mlir::Value out, bool reduces, Body body);
+  /// The same with several results, all of one rank.
+  llvm::SmallVector<mlir::Value> generic(llvm::ArrayRef<mlir::Value> inputs, llvm::ArrayRef<mlir::Value> outs,
+                                         bool reduces, Bodies bodies);
 
   //===--------------------------------------------------------------------===//
   // Parts
@@ -155,11 +171,15 @@ private:
   /// Runs `body` on tile after tile of the source's keys that a row of the unit may see; returns what is carried. Every
   /// pass over keys goes through here.
   llvm::SmallVector<mlir::Value> forTiles(KVSourceOp source, mlir::ValueRange carried, TileBody body);
+  /// What of a range of keys belongs to the unit's part.
+  KeyRange<mlir::Value> takePart(KeyRange<mlir::Value> range, mlir::Value count);
   /// The state after the keys of one source.
   AttentionState visit(KVSourceOp source, AttentionState state);
 
   /// Whether keys are neighbours as their numbers are.
   static bool isContiguous(KVSourceOp source) { return !source.getPages() && !source.getStart(); }
+  /// How many keys the storage has places for.
+  mlir::OpFoldResult countPlaces(KVSourceOp source);
   /// Sets what a tile says of its source: group, count, start.
   KeyTile openSource(KVSourceOp source);
   mlir::Value take(mlir::Value tensor, mlir::Value group, const KeySegment &segment);
@@ -176,14 +196,22 @@ private:
   mlir::Value contract(mlir::Value left, mlir::Value right, bool turned, bool few, mlir::Value out,
                        llvm::ArrayRef<mlir::Value> extras, llvm::ArrayRef<mlir::AffineMap> extraMaps,
                        mlir::Block *region);
-  /// The score's region on scalars. Without `indices` it reads none.
-  mlir::Value cloneScore(mlir::Value sum, llvm::ArrayRef<mlir::Value> indices, llvm::ArrayRef<mlir::Value> extras);
-  /// The scores of a tile.
-  mlir::Value makeScores(const KeyTile &tile);
+  /// A region of the op on scalars, a score or a weight. Without `indices` it reads none.
+  mlir::Value cloneRegion(mlir::Block &region, mlir::Value value, llvm::ArrayRef<mlir::Value> indices,
+                          llvm::ArrayRef<mlir::Value> extras);
+  /// What the regions read of `extras` for some keys, each with its map from (rows, a column).
+  llvm::SmallVector<std::pair<mlir::Value, mlir::AffineMap>> takeExtras(mlir::Value first, mlir::OpFoldResult columns);
+  /// The scores of a tile, in `out`.
+  mlir::Value makeScores(const KeyTile &tile, mlir::Value out);
   /// The scores of keys that lie together, in `out`; `first` is the first of them.
   mlir::Value makeScores(mlir::Value keys, mlir::Value first, mlir::OpFoldResult columns, bool few, mlir::Value out);
-  /// Normalizers that take each score by itself.
-  mlir::Value normalize(mlir::Value scores);
+  using Weigh = llvm::function_ref<mlir::Value(mlir::Value score, llvm::ArrayRef<mlir::Value> state)>;
+  /// Weights in `out`, which may be the scores: by `weigh` from scores and the state of their rows, then by the
+  /// probability region.
+  mlir::Value weigh(const KeyTile &tile, mlir::Value scores, llvm::ArrayRef<mlir::Value> state, mlir::Value out,
+                    Weigh body);
+  /// Weights in the place of scores, for normalizers that take each score by itself.
+  mlir::Value normalize(const KeyTile &tile, mlir::Value scores);
   /// Hides what the mask hides, unless every row sees the whole tile.
   mlir::Value applyMask(const KeyTile &tile, mlir::Value weights);
   mlir::Value isLowest(mlir::Value score) {
@@ -196,18 +224,64 @@ private:
   mlir::Value addProduct(const KeyTile &tile, mlir::Value weights, mlir::Value scale, mlir::Value sums);
   /// What the rows have gathered, divided by their sums, in the result's element type.
   mlir::Value finish(AttentionState state, mlir::Value place);
+  /// The logarithm of what a softmax has summed.
+  mlir::Value finishSum(AttentionState state, mlir::Value place);
+  mlir::Value exp(mlir::Value a) { return mlir::math::ExpOp::create(rewriter, loc, a); }
+  mlir::Value subf(mlir::Value a, mlir::Value b) { return mlir::arith::SubFOp::create(rewriter, loc, a, b); }
+  mlir::Value mulf(mlir::Value a, mlir::Value b) { return mlir::arith::MulFOp::create(rewriter, loc, a, b); }
+  mlir::Value divf(mlir::Value a, mlir::Value b) { return mlir::arith::DivFOp::create(rewriter, loc, a, b); }
+  mlir::Value addf(mlir::Value a, mlir::Value b) { return mlir::arith::AddFOp::create(rewriter, loc, a, b); }
+  mlir::Value select(mlir::Value c, mlir::Value a, mlir::Value b) {
+    return mlir::arith::SelectOp::create(rewriter, loc, c, a, b);
+  }
+  mlir::Value compare(mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b) {
+    return mlir::arith::CmpFOp::create(rewriter, loc, predicate, a, b);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Several passes
+  //===--------------------------------------------------------------------===//
+
+  /// All passes over the keys: the result's sums, and of a softmax the highest score and the sum.
+  AttentionState runPasses(AttentionState state);
+  /// Runs `body` on tile after tile of the scores that were kept of all sources.
+  llvm::SmallVector<mlir::Value>
+  forScores(mlir::ValueRange carried,
+            llvm::function_ref<llvm::SmallVector<mlir::Value>(const KeyTile &tile, mlir::Value scores,
+                                                              mlir::ValueRange carried)>
+                body);
+  /// Takes a tile of scores into the state of a softmax; returns highest score and sum.
+  llvm::SmallVector<mlir::Value> foldSoftmax(mlir::Value scores, mlir::ValueRange state);
+  /// The highest score of each row.
+  mlir::Value foldHighest(mlir::Value scores, mlir::Value highest);
+  /// The threshold of each row of an entmax, relative to the row's highest score, and the sum of what is above it.
+  llvm::SmallVector<mlir::Value> solveEntmax(mlir::Value highest);
+  /// Sums over the row of what exceeds the threshold: to the power 1 / (alpha - 1), and to one less.
+  llvm::SmallVector<mlir::Value> sumEntmax(mlir::Value highest, mlir::Value threshold);
+  /// What a score of an entmax weighs before division by the sum, and that over what exceeds the threshold.
+  std::pair<mlir::Value, mlir::Value> exceed(mlir::Value score, mlir::Value highest, mlir::Value threshold);
+  /// A region of the user's rule on scalars.
+  llvm::SmallVector<mlir::Value> cloneRule(mlir::Region &region, llvm::ArrayRef<mlir::Value> arguments);
+  /// The states of the lanes of a user's rule, joined to one per row.
+  llvm::SmallVector<mlir::Value> joinLanes(llvm::SmallVector<mlir::Value> lanes);
 
   mlir::IRRewriter &rewriter;
   AttentionOp op;
   ScheduleAttr schedule;
   mlir::Location loc;
   mlir::Type type; ///< of scores and sums
-  bool softmax;
+  bool softmax, elementwise;
   mlir::OpFoldResult queries, rows, width; ///< of the query; of this unit; of the result
   /// The unit's heads, where it has several, and its rows of queries: the outer dims of all tensors over rows.
   llvm::SmallVector<mlir::OpFoldResult> rowSizes;
   mlir::Value batch, head, firstRow, lastRow, query;
   mlir::Value isFew; ///< whether there are few rows, where that is not known
+  /// Of partial results, the unit's part and how many there are; null for all keys.
+  mlir::Value part;
+  mlir::OpFoldResult parts;
+  /// Of several passes: the places of each source, as many as it may have keys, and the scores of the unit's rows.
+  llvm::SmallVector<mlir::OpFoldResult> places;
+  llvm::SmallVector<mlir::Value> kept;
 };
 
 } // namespace tenon

@@ -18,7 +18,7 @@ Value AttentionTiler::applyMask(const KeyTile &tile, Value weights) {
   Value masked = generic({}, weights, false, [&](ArrayRef<Value>, Value weight) -> Value {
     Value row = queryIndex(), column = add(linalg::IndexOp::create(rewriter, loc, rowSizes.size()), first);
     Value seen = buildAllowsKey(rewriter, loc, *KVSourceOp(tile.source).getMask(), row, column, all, tile.count);
-    Value hidden = number(softmax ? -std::numeric_limits<double>::infinity() : 0);
+    Value hidden = number(elementwise ? 0 : -std::numeric_limits<double>::infinity());
     return arith::SelectOp::create(rewriter, loc, seen, weight, hidden);
   });
   scf::YieldOp::create(rewriter, loc, masked);

@@ -4,15 +4,51 @@
 using namespace mlir;
 using namespace tenon;
 
-Value AttentionTiler::normalize(Value scores) {
-  if (op.getNormalizer() == Normalizer::none)
+Value AttentionTiler::weigh(const KeyTile &tile, Value scores, ArrayRef<Value> state, Value out, Weigh body) {
+  unsigned column = rowSizes.size();
+  SmallVector<Value> inputs(state), extras;
+  SmallVector<AffineMap> maps(
+      state.size(), AffineMap::getMultiDimIdentityMap(column + 1, rewriter.getContext()).getMajorSubMap(column));
+  if (op.hasProbability())
+    for (auto [extra, map] : takeExtras(tile.first, tile.columns)) {
+      inputs.push_back(extra);
+      maps.push_back(map);
+    }
+  bool inPlace = scores == out;
+  if (!inPlace)
+    inputs.push_back(scores);
+  maps.append(inPlace ? 1 : 2, rewriter.getMultiDimIdentityMap(column + 1));
+  SmallVector<utils::IteratorType> iterators(column + 1, utils::IteratorType::parallel);
+  auto made = linalg::GenericOp::create(
+      rewriter, loc, TypeRange{out.getType()}, inputs, ValueRange{out}, maps, iterators,
+      [&](OpBuilder &builder, Location, ValueRange arguments) {
+        OpBuilder::InsertionGuard guard(rewriter);
+        rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
+        SmallVector<Value> values(arguments);
+        Value score = values[inPlace ? values.size() - 1 : values.size() - 2];
+        Value weight = body(score, ArrayRef(values).take_front(state.size()));
+        if (op.hasProbability()) {
+          Value key = add(linalg::IndexOp::create(rewriter, loc, column), tile.first);
+          weight = cloneRegion(op.getProbability().front().front(), weight, {batch, headIndex(), queryIndex(), key},
+                               ArrayRef(values).drop_front(state.size()).take_front(op.getExtras().size()));
+        }
+        if (!elementwise)
+          weight = select(isLowest(score), number(0), weight);
+        linalg::YieldOp::create(rewriter, loc, weight);
+      });
+  return made.getResult(0);
+}
+
+Value AttentionTiler::normalize(const KeyTile &tile, Value scores) {
+  Normalizer normalizer = op.getNormalizer();
+  if (normalizer == Normalizer::none && !op.hasProbability())
     return scores;
-  return generic({}, scores, false, [&](ArrayRef<Value>, Value score) -> Value {
-    if (op.getNormalizer() == Normalizer::relu)
+  return weigh(tile, scores, {}, scores, [&](Value score, ArrayRef<Value>) -> Value {
+    if (normalizer == Normalizer::none)
+      return score;
+    if (normalizer == Normalizer::relu)
       return arith::MaximumFOp::create(rewriter, loc, score, number(0));
-    Value power = math::ExpOp::create(rewriter, loc, arith::NegFOp::create(rewriter, loc, score).getResult());
-    return arith::DivFOp::create(rewriter, loc, number(1),
-                                 arith::AddFOp::create(rewriter, loc, number(1), power).getResult());
+    return divf(number(1), addf(number(1), exp(arith::NegFOp::create(rewriter, loc, score).getResult())));
   });
 }
 
@@ -21,29 +57,20 @@ AttentionState AttentionTiler::accumulate(const KeyTile &tile, Value weights, At
   Value scale;
   if (softmax) {
     // In memory of its own: what was the highest is read once more.
-    Value highest = copy(state.highest, empty(rowSizes, type));
-    highest = generic({weights}, highest, true, [&](ArrayRef<Value> inputs, Value before) -> Value {
-      return arith::MaximumFOp::create(rewriter, loc, inputs[0], before);
-    });
+    Value highest = foldHighest(weights, copy(state.highest, empty(rowSizes, type)));
     // What was summed under the old highest score; rows that have seen nothing keep their zeros.
     scale =
         generic({state.highest, highest}, empty(rowSizes, type), false, [&](ArrayRef<Value> inputs, Value) -> Value {
-          Value power = math::ExpOp::create(rewriter, loc,
-                                            arith::SubFOp::create(rewriter, loc, inputs[0], inputs[1]).getResult());
-          return arith::SelectOp::create(rewriter, loc, isLowest(inputs[1]), number(1), power);
+          return select(isLowest(inputs[1]), number(1), exp(subf(inputs[0], inputs[1])));
         });
     next.highest = copy(highest, state.highest);
     weights = generic({highest}, weights, false, [&](ArrayRef<Value> inputs, Value score) -> Value {
-      Value power =
-          math::ExpOp::create(rewriter, loc, arith::SubFOp::create(rewriter, loc, score, inputs[0]).getResult());
-      return arith::SelectOp::create(rewriter, loc, isLowest(inputs[0]), number(0), power);
+      return select(isLowest(inputs[0]), number(0), exp(subf(score, inputs[0])));
     });
-    Value before = generic({scale}, state.sum, false, [&](ArrayRef<Value> inputs, Value sum) -> Value {
-      return arith::MulFOp::create(rewriter, loc, sum, inputs[0]);
-    });
-    next.sum = generic({weights}, before, true, [&](ArrayRef<Value> inputs, Value sum) -> Value {
-      return arith::AddFOp::create(rewriter, loc, inputs[0], sum);
-    });
+    Value before = generic({scale}, state.sum, false,
+                           [&](ArrayRef<Value> inputs, Value sum) -> Value { return mulf(sum, inputs[0]); });
+    next.sum = generic({weights}, before, true,
+                       [&](ArrayRef<Value> inputs, Value sum) -> Value { return addf(inputs[0], sum); });
   }
   next.result = addProduct(tile, weights, scale, state.result);
   return next;
@@ -82,20 +109,25 @@ Value AttentionTiler::addProduct(const KeyTile &tile, Value weights, Value scale
 
 Value AttentionTiler::finish(AttentionState state, Value place) {
   SmallVector<Value> inputs{state.result};
-  if (softmax)
+  bool divides = softmax && !op.keepsScores(); // several passes have weights that are divided already
+  if (divides)
     inputs.push_back(state.sum);
   Type element = getElementTypeOrSelf(place.getType());
   return generic(inputs, place, false, [&](ArrayRef<Value> inputs, Value) -> Value {
     Value result = inputs[0];
-    if (softmax) {
-      Value none = arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::OEQ, inputs[1], number(0));
-      result = arith::DivFOp::create(rewriter, loc, result,
-                                     arith::SelectOp::create(rewriter, loc, none, number(1), inputs[1]).getResult());
-    }
+    if (divides)
+      result = divf(result, select(compare(arith::CmpFPredicate::OEQ, inputs[1], number(0)), number(1), inputs[1]));
     if (element.getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth())
       return arith::TruncFOp::create(rewriter, loc, element, result);
     if (element != type)
       return arith::ExtFOp::create(rewriter, loc, element, result);
     return result;
+  });
+}
+
+Value AttentionTiler::finishSum(AttentionState state, Value place) {
+  return generic({state.highest, state.sum}, place, false, [&](ArrayRef<Value> inputs, Value) -> Value {
+    return select(isLowest(inputs[0]), inputs[0],
+                  addf(inputs[0], math::LogOp::create(rewriter, loc, inputs[1]).getResult()));
   });
 }

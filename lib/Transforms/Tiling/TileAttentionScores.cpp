@@ -64,14 +64,13 @@ Value AttentionTiler::contract(Value left, Value right, bool turned, bool few, V
   SmallVector<Value> arguments{sum};
   for (Value extra : extras)
     arguments.push_back(epilogue.addArgument(getElementTypeOrSelf(extra.getType()), loc));
-  YieldOp::create(rewriter, loc, cloneScore(sum, {}, ArrayRef(arguments).drop_front()));
+  YieldOp::create(rewriter, loc, cloneRegion(*region, sum, {}, ArrayRef(arguments).drop_front()));
   return made.getResult();
 }
 
-Value AttentionTiler::cloneScore(Value sum, ArrayRef<Value> indices, ArrayRef<Value> extras) {
-  Block &region = op.getScore().front();
+Value AttentionTiler::cloneRegion(Block &region, Value value, ArrayRef<Value> indices, ArrayRef<Value> extras) {
   IRMapping mapping;
-  mapping.map(region.getArgument(0), sum);
+  mapping.map(region.getArgument(0), value);
   for (auto [argument, index] : llvm::zip(region.getArguments().drop_front(1), indices))
     mapping.map(argument, index);
   for (auto [argument, extra] : llvm::zip(region.getArguments().drop_front(5), extras))
@@ -81,9 +80,8 @@ Value AttentionTiler::cloneScore(Value sum, ArrayRef<Value> indices, ArrayRef<Va
   return mapping.lookupOrDefault(region.getTerminator()->getOperand(0));
 }
 
-Value AttentionTiler::makeScores(const KeyTile &tile) {
+Value AttentionTiler::makeScores(const KeyTile &tile, Value out) {
   KVSourceOp source = tile.source;
-  Value out = empty(append(rowSizes, tile.columns), type);
   return byRows(out.getType(), [&](bool few) {
     // Many rows pay for keys that lie together; few read them where they are.
     if (!few || isContiguous(source))
@@ -98,10 +96,9 @@ Value AttentionTiler::makeScores(const KeyTile &tile) {
   });
 }
 
-Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, bool few, Value out) {
+SmallVector<std::pair<Value, AffineMap>> AttentionTiler::takeExtras(Value first, OpFoldResult columns) {
   unsigned column = rowSizes.size();
-  SmallVector<Value> extras;
-  SmallVector<AffineMap> maps;
+  SmallVector<std::pair<Value, AffineMap>> taken;
   for (auto [extra, map] : llvm::zip(op.getExtras(), op.getMaps())) {
     SmallVector<OpFoldResult> offsets, sizes, ones(map.getNumResults(), index(1));
     SmallVector<int64_t> shape;
@@ -122,30 +119,42 @@ Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, 
       dims.push_back(column - 3 + position);
     }
     auto result = RankedTensorType::get(shape, getElementTypeOrSelf(extra.getType()));
-    extras.push_back(tensor::ExtractSliceOp::create(rewriter, loc, result, extra, offsets, sizes, ones));
-    maps.push_back(AffineMap::getMultiDimMapWithTargets(column + 2, dims, rewriter.getContext()));
+    Value part = tensor::ExtractSliceOp::create(rewriter, loc, result, extra, offsets, sizes, ones);
+    taken.emplace_back(part, AffineMap::getMultiDimMapWithTargets(column + 1, dims, rewriter.getContext()));
+  }
+  return taken;
+}
+
+Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, bool few, Value out) {
+  unsigned column = rowSizes.size();
+  Block &region = op.getScore().front();
+  SmallVector<Value> extras;
+  SmallVector<AffineMap> maps;
+  for (auto [extra, map] : takeExtras(first, columns)) {
+    extras.push_back(extra);
+    maps.push_back(map);
   }
   bool indexed = false;
   for (unsigned number = 0; number < 4; ++number)
-    indexed |= !op.getScore().front().getArgument(1 + number).use_empty();
-  if (!indexed)
-    return contract(query, keys, /*turned=*/false, few, out, extras, maps, &op.getScore().front());
+    indexed |= !region.getArgument(1 + number).use_empty();
+  if (!indexed) {
+    for (AffineMap &map : maps) // a step more
+      map = AffineMap::get(column + 2, 0, map.getResults(), rewriter.getContext());
+    return contract(query, keys, /*turned=*/false, few, out, extras, maps, &region);
+  }
   Value scores = contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr);
-  SmallVector<AffineMap> flat;
-  for (AffineMap map : maps)
-    flat.push_back(AffineMap::get(column + 1, 0, map.getResults(), rewriter.getContext()));
-  flat.push_back(rewriter.getMultiDimIdentityMap(column + 1));
+  maps.push_back(rewriter.getMultiDimIdentityMap(column + 1));
   SmallVector<utils::IteratorType> iterators(column + 1, utils::IteratorType::parallel);
-  auto made = linalg::GenericOp::create(rewriter, loc, TypeRange{scores.getType()}, extras, ValueRange{scores}, flat,
+  auto made = linalg::GenericOp::create(rewriter, loc, TypeRange{scores.getType()}, extras, ValueRange{scores}, maps,
                                         iterators, [&](OpBuilder &builder, Location, ValueRange arguments) {
                                           OpBuilder::InsertionGuard guard(rewriter);
                                           rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
                                           Value key = add(linalg::IndexOp::create(rewriter, loc, column), first);
                                           SmallVector<Value> values(arguments);
                                           linalg::YieldOp::create(rewriter, loc,
-                                                                  cloneScore(values.back(),
-                                                                             {batch, headIndex(), queryIndex(), key},
-                                                                             ArrayRef(values).drop_back()));
+                                                                  cloneRegion(region, values.back(),
+                                                                              {batch, headIndex(), queryIndex(), key},
+                                                                              ArrayRef(values).drop_back()));
                                         });
   return made.getResult(0);
 }

@@ -9,6 +9,15 @@
 using namespace mlir;
 using namespace tenon;
 
+OpFoldResult AttentionTiler::countPlaces(KVSourceOp source) {
+  OpFoldResult count = size(source.getKeys(), 2);
+  Value pages = source.getPages();
+  if (!pages)
+    return count;
+  OpFoldResult all = size(pages, cast<RankedTensorType>(pages.getType()).getRank() - 1);
+  return rewriter.createOrFold<arith::MulIOp>(loc, value(count), value(all));
+}
+
 KeyTile AttentionTiler::openSource(KVSourceOp source) {
   KeyTile tile;
   tile.source = source;
@@ -21,10 +30,8 @@ KeyTile AttentionTiler::openSource(KVSourceOp source) {
     Value element = tensor::ExtractOp::create(rewriter, loc, tensor, indices);
     return arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(), element);
   };
-  tile.count = value(size(source.getKeys(), 2));
-  if (Value pages = source.getPages()) {
-    Value count = value(size(pages, cast<RankedTensorType>(pages.getType()).getRank() - 1));
-    tile.count = make.operator()<arith::MulIOp>(tile.count, count);
+  tile.count = value(countPlaces(source));
+  if (source.getPages()) {
     Value any = rewriter.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, value(size(source.getKeys(), 0)),
                                                      constant(0));
     tile.count = rewriter.createOrFold<arith::SelectOp>(loc, any, tile.count, constant(0));

@@ -267,6 +267,10 @@ def Tenon_AttentionOp : Tenon_Op<"attention",
     ::mlir::Type getScoreType() { return getScore().front().getArgument(0).getType(); }
     ::llvm::SmallVector<::mlir::AffineMap> getMaps();
     bool hasProbability() { return !getProbability().empty(); }
+    /// Whether weights are known only after all scores of a row, which are kept until then.
+    bool keepsScores() {
+      return !isElementwise() && (getNormalizer() != Normalizer::softmax || hasProbability());
+    }
     /// Whether a score's weight does not depend on the row's others.
     bool isElementwise() {
       return ::llvm::is_contained({Normalizer::sigmoid, Normalizer::relu, Normalizer::none}, getNormalizer());

@@ -11,7 +11,9 @@ def TileAttention : Pass<"tenon-tile-attention", "::mlir::ModuleOp"> {
     queries; inside, per source, an `scf.for` over tiles of the keys that the mask lets any of these queries see. A tile
     of scores is a `tenon.tile_contract` with the score's region as its epilogue; the mask is applied in tiles that not
     every query sees whole; the online softmax carries each query's highest score, its sum and its result so far. No
-    tensor of all scores exists. The example has `parallel = [1, 1, 64, 0]` and `cache = [0, 0, 0, 256]`.
+    tensor of all scores exists. Normalizers that know a weight only after all scores of a row (entmax, a user's rule, a
+    softmax with a region on weights) keep the scores of the unit's rows and go over the keys several times. Units of
+    partial results have a part of the keys each. The example has `parallel = [1, 1, 64, 0]` and `cache = [0, 0, 0, 256]`.
 
     Before:
     ```mlir
