@@ -122,6 +122,11 @@ std::optional<DecodedContraction> tenon::matchDecodedContraction(linalg::LinalgO
   return std::nullopt;
 }
 
+bool tenon::isSumOfSquares(linalg::LinalgOp op, OpOperand &left, OpOperand &right) {
+  AffineMap map = op.getMatchingIndexingMap(&left);
+  return left.get() == right.get() && map == op.getMatchingIndexingMap(&right) && map.isPermutation();
+}
+
 bool tenon::isContraction(Operation *operation) {
   auto op = dyn_cast<linalg::LinalgOp>(operation);
   if (op && matchDecodedContraction(op))
@@ -135,6 +140,8 @@ bool tenon::isContraction(Operation *operation) {
       return false;
   AffineMap out = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   if (!out.isProjectedPermutation() || out.getNumResults() + op.getNumReductionLoops() != op.getNumLoops())
+    return false;
+  if (isSumOfSquares(op, *op.getDpsInputOperand(0), *op.getDpsInputOperand(1)))
     return false;
   Block *body = op.getBlock();
   Value product = getSummand(op);

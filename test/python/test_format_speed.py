@@ -31,8 +31,9 @@ def measure_ratio(models, x, seconds=1.0):
     return best[0] / best[1]
 
 
-# With 512-bit vectors f32 is bound by memory; with 256 bits decoding, of twice as many vectors, is the bound.
-@pytest.mark.parametrize("name, wide, narrow", [("Q4_1", 3.0, 1.5), ("i4g32", 3.0, 1.5), ("nf4g64", 3.0, 1.05)])
+# With 512-bit vectors f32 is bound by memory; with 256 bits decoding, of twice as many vectors, is the bound, and the ratio
+# depends on the machine's memory: 1.4 to 1.9 were measured (nf4g64: 1.37).
+@pytest.mark.parametrize("name, wide, narrow", [("Q4_1", 3.0, 1.2), ("i4g32", 3.0, 1.2), ("nf4g64", 3.0, 1.05)])
 def test_four_bits_are_faster_than_f32(tn, tmp_path, name, wide, narrow):
     models = [(tn.compile(format_speed.make_model(kind, SIZE, SIZE, None, 1, str(tmp_path)), threads=1), np.empty((1, SIZE), np.float32))
               for kind in ("f32", name)]

@@ -34,6 +34,10 @@ LinalgKind classify(mlir::linalg::LinalgOp op);
 /// over the op's reduction loops, the output map is a projected permutation.
 bool isContraction(mlir::Operation *op);
 
+/// Whether the factors of a sum of products are one tensor, each element of which is read once: no contraction, as
+/// there is nothing that a register tile could keep, and whoever asks for the sum of a row reads the row again.
+bool isSumOfSquares(mlir::linalg::LinalgOp op, mlir::OpOperand &left, mlir::OpOperand &right);
+
 /// A contraction whose second factor is decoded: out += ext(lhs) * f(codes, parts...), where codes are integers and f
 /// is arithmetic on scalars.
 struct DecodedContraction {

@@ -62,7 +62,7 @@ std::optional<Factors> matchSumOfProducts(linalg::LinalgOp op) {
   if (!product || !isa<arith::MulFOp, arith::MulIOp>(product))
     return std::nullopt;
   Factors factors{getFactor(op, product->getOperand(0)), getFactor(op, product->getOperand(1)), {}, {}};
-  if (!factors.left || !factors.right)
+  if (!factors.left || !factors.right || isSumOfSquares(op, *factors.left, *factors.right))
     return std::nullopt;
   for (AffineMap map : op.getIndexingMapsArray())
     if (!getLinearCoefficients(map))

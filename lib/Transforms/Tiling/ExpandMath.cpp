@@ -36,6 +36,7 @@ bool isMove(Operation *op) {
 
 class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
+    target = getOperation()->getAttrOfType<tenon::TargetAttr>(tenon::kTargetAttr);
     // Widening first, so that the functions see f32; then what is left of conversions.
     for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction,
                       &ExpandMath::expandConversion, &ExpandMath::moveAsIntegers}) {
@@ -52,6 +53,8 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
         (this->*step)(op);
     }
   }
+
+  tenon::TargetAttr target; ///< null where the module names none
 
   void replace(Operation *op, Value value) {
     op->getResult(0).replaceAllUsesWith(value);
@@ -126,8 +129,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void expandFunction(Operation *op) {
     if (auto lookUp = dyn_cast<tenon::LookUpOp>(op)) {
       OpBuilder builder(op);
-      return replace(op, tenon::expandLookUp(builder, lookUp,
-                                             getOperation()->getAttrOfType<tenon::TargetAttr>(tenon::kTargetAttr)));
+      return replace(op, tenon::expandLookUp(builder, lookUp, target));
     }
     if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) ||
         !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
@@ -139,7 +141,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
       replace(op, general);
       return expandFunction(general);
     }
-    if (Value value = tenon::expandMathOp(builder, op, op->getOperands()))
+    if (Value value = tenon::expandMathOp(builder, op, op->getOperands(), target))
       replace(op, value);
   }
 

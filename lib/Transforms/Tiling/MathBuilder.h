@@ -3,6 +3,7 @@
 #include "MathFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 namespace tenon {
@@ -10,11 +11,14 @@ namespace tenon {
 class MathBuilder {
 public:
   using V = mlir::Value;
-  /// Formulas on values of `type`'s shape, with the given float element.
-  MathBuilder(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type)
+  /// Formulas on values of `type`'s shape, with the given float element, for `target`, which may be null.
+  MathBuilder(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type, TargetAttr target = nullptr)
       : b(builder), loc(loc), type(type), element(mlir::getElementTypeOrSelf(type)) {
     bits = element.getIntOrFloatBitWidth();
     integer = withElement(type, b.getIntegerType(bits));
+    auto vector = mlir::dyn_cast<mlir::VectorType>(type);
+    scalesInOne = target && target.getTriple().starts_with("x86_64") && target.getVectorBits() == 512 && vector &&
+                  vector.getRank() == 1 && vector.getDimSize(0) * bits == 512;
   }
 
   V splat(mlir::TypedAttr value, mlir::Type shaped) {
@@ -51,6 +55,10 @@ public:
   V atMost(V x, V bound) { return select(less(x, bound), x, bound); }
   V atLeast(V x, V bound) { return select(less(bound, x), x, bound); }
 
+  /// The smaller (larger) of both; x where it is NaN.
+  V boundAbove(V bound, V x) { return select(less(bound, x), bound, x); }
+  V boundBelow(V bound, V x) { return select(less(x, bound), bound, x); }
+
   V iadd(V x, V y) { return mlir::arith::AddIOp::create(b, loc, x, y); }
   V isub(V x, V y) { return mlir::arith::SubIOp::create(b, loc, x, y); }
   V shl(V x, int64_t by) { return mlir::arith::ShLIOp::create(b, loc, x, i(by)); }
@@ -69,11 +77,25 @@ public:
   int64_t mantissaBits() const { return bits == 64 ? 52 : 23; }
   int64_t bias() const { return bits == 64 ? 1023 : 127; }
 
-  /// 2^n for an integral float n within the range of exponents, as `first * second` to reach denormals and infinity.
-  V scale(V x, V n) {
-    // n + 1.5 * 2^mantissa puts n into the low bits.
-    V shifted = asInteger(add(n, c(bits == 64 ? 6755399441055744.0 : 12582912.0)));
-    V count = isub(shifted, asInteger(c(bits == 64 ? 6755399441055744.0 : 12582912.0)));
+  /// 1.5 * 2^mantissa: what is added to it is rounded to an integer, which stands in the low bits.
+  V roundingShift() { return c(bits == 64 ? 6755399441055744.0 : 12582912.0); }
+
+  /// x * 2^n for an integral float n, rounded once; `shifted` is n + roundingShift(). n reaches what makes denormals
+  /// and infinity of an x near 1.
+  V scale(V x, V n, V shifted) {
+    if (scalesInOne) {
+      auto vector = mlir::cast<mlir::VectorType>(type);
+      int64_t lanes = vector.getDimSize(0);
+      V all = splat(b.getIntegerAttr(b.getIntegerType(lanes), -1), b.getIntegerType(lanes));
+      V rounding = splat(b.getI32IntegerAttr(4), b.getI32Type()); // as the processor is set
+      return mlir::LLVM::CallIntrinsicOp::create(b, loc, type,
+                                                 b.getStringAttr(bits == 64 ? "llvm.x86.avx512.mask.scalef.pd.512"
+                                                                            : "llvm.x86.avx512.mask.scalef.ps.512"),
+                                                 mlir::ValueRange{x, n, x, all, rounding})
+          .getResult(0);
+    }
+    // As a product of two powers, to reach both ends.
+    V count = isub(asInteger(shifted), asInteger(roundingShift()));
     V half = shrs(count, 1);
     V rest = isub(count, half);
     V first = asFloat(shl(iadd(half, i(bias())), mantissaBits()));
@@ -85,6 +107,7 @@ public:
   mlir::Location loc;
   mlir::Type type, element, integer;
   unsigned bits;
+  bool scalesInOne; ///< there is an instruction for `scale`
 };
 
 } // namespace tenon

@@ -400,9 +400,13 @@ private:
         }
         fixed = std::max(fixed, work);
       }
+    // Of what is inserted in place, only the slice is written.
+    auto inserted = roots.front().getDefiningOp<tensor::InsertSliceOp>();
+    bool inPlace = inserted && isOutside(inserted.getDest());
     int64_t rootWork = 1;
     for (auto [dim, extent] : llvm::enumerate(extents))
-      if (std::optional<int64_t> size = getConstantIntValue(extent); !allowed[dim] && size)
+      if (std::optional<int64_t> size = getConstantIntValue(inPlace ? inserted.getMixedSizes()[dim] : extent);
+          !allowed[dim] && size)
         rootWork = std::min(kUnitElements, rootWork * std::max<int64_t>(1, *size));
     fixed = std::max(fixed, rootWork);
     // Rows are walked several times and should stay in the first cache level between the walks.

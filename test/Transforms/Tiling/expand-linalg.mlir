@@ -46,3 +46,22 @@ func.func private @divide(%x: memref<13xi32>, %y: memref<13xi32>, %o: memref<13x
   linalg.div ins(%x, %y : memref<13xi32>, memref<13xi32>) outs(%o : memref<13xi32>)
   return
 }
+
+// A divisor that all lanes share is turned over once, outside of them; each lane gets a product and its correction.
+// CHECK-LABEL: func.func private @divideByRow
+// CHECK: arith.divf {{.*}} : f32
+// CHECK: vector.fma
+// CHECK: vector.fma
+// CHECK-NOT: arith.divf {{.*}} : vector
+// CHECK: return
+func.func private @divideByRow(%x: memref<8x64xf32>, %y: memref<8xf32>, %o: memref<8x64xf32>)
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "rows", vector_width = 8>} {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x, %y : memref<8x64xf32>, memref<8xf32>) outs(%o : memref<8x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %q = arith.divf %a, %b : f32
+    linalg.yield %q : f32
+  }
+  return
+}
