@@ -18,6 +18,31 @@ struct Source {
   Tensor keys, values;
   std::optional<Tensor> pages, start, lengths;
   Attribute mask;
+  SmallVector<Tensor> maskOperands;
+  SmallVector<AffineMap> maskMaps;
+  std::unique_ptr<CompiledRegion> predicate;
+
+  const Scalar &readMaskOperand(unsigned number, ArrayRef<int64_t> at) const {
+    const Tensor &tensor = maskOperands[number];
+    return tensor.data()[flatten(tensor.shape(), maskMaps[number].compose(at))];
+  }
+
+  /// Whether query (b, h, q) sees key `k` of `count`.
+  FailureOr<bool> sees(ArrayRef<int64_t> at, int64_t k, int64_t queries, int64_t count) const {
+    auto read = [&](unsigned number, int64_t head, int64_t query, int64_t key) {
+      return readMaskOperand(number, {at[0], head, query, key}).i;
+    };
+    if (!allowsKey(mask, {at[1], at[2], at[2], queries, count}, k, read))
+      return false;
+    if (!predicate)
+      return true;
+    SmallVector<Scalar> arguments{makeInt(at[0]), makeInt(at[1]), makeInt(at[2]), makeInt(k)}, result;
+    for (unsigned number = 0; number < maskOperands.size(); ++number)
+      arguments.push_back(readMaskOperand(number, {at[0], at[1], at[2], k}));
+    if (failed((*predicate)(arguments, at, result)))
+      return failure();
+    return result[0].i != 0;
+  }
 
   int64_t getHeads() const { return keys.shape()[1]; }
   int64_t countPages() const { return pages ? pages->shape().back() : 1; }
@@ -145,8 +170,24 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
   std::vector<Source> sources;
   for (unsigned number = 0; number < op.getSources().size(); ++number) {
     KVSourceOp from = op.getSource(number);
-    Source source{tensor(from.getKeys()), tensor(from.getValues()), read(from.getPages()),
-                  read(from.getStart()),  read(from.getLengths()),  from.getMask().value_or(Attribute())};
+    Source source{tensor(from.getKeys()),
+                  tensor(from.getValues()),
+                  read(from.getPages()),
+                  read(from.getStart()),
+                  read(from.getLengths()),
+                  from.getMask().value_or(Attribute()),
+                  {},
+                  from.getMaps(),
+                  nullptr};
+    for (Value operand : from.getMaskOperands())
+      source.maskOperands.push_back(tensor(operand));
+    if (from.hasPredicate())
+      source.predicate = std::make_unique<CompiledRegion>(*this, from.getPredicate().front().front());
+    int64_t sizes[] = {query.shape()[0], query.shape()[1], query.shape()[2], source.countPlaces()};
+    for (auto [operand, map] : llvm::zip(source.maskOperands, source.maskMaps))
+      for (auto [result, extent] : llvm::zip(map.getResults(), operand.shape()))
+        if (auto dim = dyn_cast<AffineDimExpr>(result); dim && sizes[dim.getPosition()] > extent)
+          return op.emitError() << "index out of bounds: " << extent << " of " << extent << " in a mask operand";
     int64_t heads = source.getHeads();
     if (heads == 0 ? query.shape()[1] != 0 : query.shape()[1] % heads != 0)
       return op.emitError() << "expected the heads of source " << number << " to divide the query's "
@@ -179,7 +220,10 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
       int64_t group = h / (query.shape()[1] / source.getHeads()), count = source.countKeys(b, group);
       int64_t each = llvm::alignTo(llvm::divideCeil(count, parts), 64);
       for (int64_t k = part * each, end = op.getPartial() ? std::min(count, k + each) : count; k < end; ++k) {
-        if (!allowsKey(source.mask, q, k, queries, count))
+        FailureOr<bool> isSeen = source.sees(at, k, queries, count);
+        if (failed(isSeen))
+          return failure();
+        if (!*isSeen)
           continue;
         int64_t row = source.getRow(b, group, k);
         const Scalar *key = source.keys.data() + row * depth;

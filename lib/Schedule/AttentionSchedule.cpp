@@ -4,6 +4,7 @@
 // cache level; see docs/rationale/attention.md for the sizes.
 //
 //===----------------------------------------------------------------------===//
+#include "tenon/Dialect/IR/Masks.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Schedule/Schedule.h"
 
@@ -14,12 +15,21 @@
 using namespace mlir;
 using namespace tenon;
 
-/// How many neighbouring heads read the same head of every source; 1 where that is not known.
+/// Whether heads that share keys may see different ones: what a unit visits is then asked for one head.
+static bool differByHead(KVSourceOp source) {
+  Attribute mask = source.getMask().value_or(Attribute());
+  return countHeadMasks(mask) > 1 || llvm::any_of(getMaskOperands(mask), [&](MaskOperand operand) {
+           return source.getMaps()[operand.number].isFunctionOfDim(1);
+         });
+}
+
+/// How many neighbouring heads read the same head of every source in the same way; 1 where that is not known.
 static int64_t countSharingHeads(AttentionOp op) {
   int64_t heads = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1), sharing = 0;
   for (unsigned number = 0; number < op.getSources().size(); ++number) {
     int64_t groups = cast<RankedTensorType>(op.getSource(number).getKeys().getType()).getDimSize(1);
-    if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(groups) || groups == 0)
+    if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(groups) || groups == 0 ||
+        differByHead(op.getSource(number)))
       return 1;
     sharing = std::gcd(sharing, heads / groups);
   }

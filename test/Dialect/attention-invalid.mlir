@@ -373,30 +373,72 @@ func.func @f() {
 
 // -----
 
-// window_c1
-// expected-error @below {{expected bounds of a window of at least -1, but got -2 and 0}}
-module attributes {test.a = #tenon.window<-2, 0>} {}
+// kv_source_c7
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %a: tensor<8xi32>) {
+  // expected-error @+1 {{expected one map per mask operand, 1, but got 0}}
+  %s = tenon.kv_source %k, %v mask_operands(%a : tensor<8xi32>) maps [] : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
 
 // -----
 
-// prefix_c1
-// expected-error @below {{expected the length of a prefix to be at least 0, but got -1}}
-module attributes {test.a = #tenon.prefix<-1>} {}
+// kv_source_c7
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %a: tensor<8xi32>) {
+  // expected-error @+1 {{expected the map of a mask operand to be of (b, h, q, k), with a dim or 0 per dimension of 'tensor<8xi32>', but got affine_map<(d0, d1, d2, d3) -> (d0, d3)>}}
+  %s = tenon.kv_source %k, %v mask_operands(%a : tensor<8xi32>) maps [affine_map<(b, h, q, k) -> (b, k)>] : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
 
 // -----
 
-// all_of_c1
-// expected-error @below {{expected a mask to combine, but got 3 : i64}}
-module attributes {test.a = #tenon.all_of<#tenon.causal, 3 : i64>} {}
+// kv_source_c7
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %a: tensor<7xi32>) {
+  // expected-error @+1 {{expected mask operands for 1 batches and 8 keys, but got 'tensor<7xi32>' by affine_map<(d0, d1, d2, d3) -> (d3)>}}
+  %s = tenon.kv_source %k, %v mask_operands(%a : tensor<7xi32>) maps [affine_map<(b, h, q, k) -> (k)>] : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
 
 // -----
 
-// any_of_c1
-// expected-error @below {{expected a mask to combine, but got 3 : i64}}
-module attributes {test.a = #tenon.any_of<3 : i64>} {}
+// kv_source_c8
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %a: tensor<3xi32>) {
+  // expected-error @+1 {{expected mask operand 1 to be integers of 32 or 64 bits for keys, read by these alone, but got 'none' among 1}}
+  %s = tenon.kv_source %k, %v mask_operands(%a : tensor<3xi32>) maps [affine_map<(b, h, q, k) -> (q)>] mask(#tenon.document<0, 1>) : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
 
 // -----
 
-// not_c1
-// expected-error @below {{expected a mask to combine, but got 3 : i64}}
-module attributes {test.a = #tenon.not<3 : i64>} {}
+// kv_source_c8
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %a: tensor<3xi32>, %c: tensor<8xi32>) {
+  // expected-error @+1 {{expected mask operand 1 to be integers of 32 or 64 bits for queries, read by these alone, but got 'tensor<8xi32>' among 2}}
+  %s = tenon.kv_source %k, %v mask_operands(%a, %c : tensor<3xi32>, tensor<8xi32>) maps [affine_map<(b, h, q, k) -> (q)>, affine_map<(b, h, q, k) -> (k)>] mask(#tenon.not<#tenon.key_interval<0, 1>>) : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  return
+}
+
+// -----
+
+// kv_source_c9
+func.func @f(%k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %a: tensor<8xf32>) {
+  // expected-error @+1 {{expected 'predicate' with arguments 'index', 'index', 'index', 'index', 'f32' to yield one i1, but got arguments 'index', 'index', 'index', 'index'}}
+  %s = tenon.kv_source %k, %v mask_operands(%a : tensor<8xf32>) maps [affine_map<(b, h, q, k) -> (k)>] : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32> predicate {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %p = arith.cmpi ne, %i, %j : index
+    tenon.yield %p : i1
+  }
+  return
+}
+
+// -----
+
+// attention_c12
+func.func @f(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x6xf32>, %o: tensor<1x4x3x6xf32>, %a: tensor<2xi32>) {
+  %s = tenon.kv_source %k, %v mask_operands(%a, %a : tensor<2xi32>, tensor<2xi32>) maps [affine_map<(b, h, q, k) -> (q)>, affine_map<(b, h, q, k) -> (q)>]
+    mask(#tenon.key_interval<0, 1>) : tensor<1x2x8x4xf32>, tensor<1x2x8x6xf32>
+  // expected-error @+1 {{expected mask operands of source 0 for 4 heads and 3 queries, but got 'tensor<2xi32>' by affine_map<(d0, d1, d2, d3) -> (d2)>}}
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x3x6xf32>) : tensor<1x4x3x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x3x6xf32>
+  return
+}

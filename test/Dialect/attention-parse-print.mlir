@@ -91,3 +91,24 @@ func.func @normalizers(%q: tensor<1x4x3x4xf32>, %k: tensor<1x2x8x4xf16>, %v: ten
   } -> tensor<1x4x3x6xf32>
   return
 }
+
+// Masks of operands, of heads and of grids, and a predicate.
+// CHECK-LABEL: func @masks
+// CHECK: tenon.kv_source %arg0, %arg1 mask_operands(%arg2, %arg3 : tensor<2x?xi32>, tensor<8xi64>) maps [#{{.*}}, #{{.*}}] mask(#tenon.per_head<#tenon.document<0, 1>, #tenon.key_interval<0, 0>>) : tensor<2x2x8x4xf32>, tensor<2x2x8x6xf32> predicate {
+// CHECK: ^bb0(%{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: i32, %{{.*}}: i64):
+// CHECK: tenon.yield %{{.*}} : i1
+// CHECK: tenon.kv_source %arg0, %arg1 mask(#tenon.any_of<#tenon.dilated<3, 0, 4>, #tenon.strided<4, 1, 2>, #tenon.dilated<1, -1, 2, start>>)
+// CHECK: tenon.kv_source %arg0, %arg1 mask(#tenon.neighborhood<grid = [2, 4], size = [1, 3]>)
+// CHECK: tenon.kv_source %arg0, %arg1 mask(#tenon.neighborhood<grid = [2, 6], size = [2, 3], stride = [1, 2], dilation = [1, 2], causal = [1, 0], align = start>)
+func.func @masks(%k: tensor<2x2x8x4xf32>, %v: tensor<2x2x8x6xf32>, %a: tensor<2x?xi32>, %c: tensor<8xi64>) {
+  %s = tenon.kv_source %k, %v mask_operands(%a, %c : tensor<2x?xi32>, tensor<8xi64>) maps [affine_map<(b, h, q, k) -> (b, q)>, affine_map<(b, h, q, k) -> (k)>]
+    mask(#tenon.per_head<#tenon.document<0, 1>, #tenon.key_interval<0, 0>>) : tensor<2x2x8x4xf32>, tensor<2x2x8x6xf32> predicate {
+  ^bb0(%b: index, %h: index, %i: index, %j: index, %x: i32, %y: i64):
+    %p = arith.cmpi ne, %i, %j : index
+    tenon.yield %p : i1
+  }
+  %t = tenon.kv_source %k, %v mask(#tenon.any_of<#tenon.dilated<3, 0, 4>, #tenon.strided<4, 1, 2>, #tenon.dilated<1, -1, 2, start>>) : tensor<2x2x8x4xf32>, tensor<2x2x8x6xf32>
+  %u = tenon.kv_source %k, %v mask(#tenon.neighborhood<grid = [2, 4], size = [1, 3], stride = [1, 1]>) : tensor<2x2x8x4xf32>, tensor<2x2x8x6xf32>
+  %w = tenon.kv_source %k, %v mask(#tenon.neighborhood<align = start, causal = [1, 0], grid = [2, 6], size = [2, 3], stride = [1, 2], dilation = [1, 2]>) : tensor<2x2x8x4xf32>, tensor<2x2x8x6xf32>
+  return
+}

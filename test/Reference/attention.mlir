@@ -4,6 +4,7 @@
 // RUN: tenon-run --reference --entry normalizers %s | FileCheck %s --check-prefix=NORMALIZERS
 // RUN: tenon-run --reference --entry storage %s | FileCheck %s --check-prefix=STORAGE
 // RUN: tenon-run --reference --entry weights %s | FileCheck %s --check-prefix=WEIGHTS
+// RUN: tenon-run --reference --entry masks %s | FileCheck %s --check-prefix=MASKS
 
 // Two queries, 1 and 2, of head 0 and two of head 1, which shares keys 0 and ln 2 and values 10 and 20 with it. The
 // first query sees the first key; the second one weighs both as 1 to 4 (scores 0 and 2 ln 2). In head 1 the bias of
@@ -195,4 +196,32 @@ func.func @weights() -> (tensor<1x1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1x1x
     tenon.yield %x : f32
   } -> tensor<1x1x1x2x1xf32>, tensor<1x1x1x2xf32>
   return %0#0, %0#1, %1, %2, %3, %4#1 : tensor<1x1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x2x1xf32>, tensor<1x1x1x2xf32>
+}
+
+// Score 1 everywhere, summed: a digit for each key that a query sees, the first key's last. Head 0 sees documents 1 1 2 2, head 1
+// two keys around a query's own, within the row. The predicate hides a query's own key where the table has 0, from query 2.
+// MASKS: 0: 1x2x4x1xf32 [11, 11, 1000, 1100, 11, 11, 10, 1100]
+func.func @masks() -> tensor<1x2x4x1xf32> {
+  %q = arith.constant dense<0.0> : tensor<1x2x4x1xf32>
+  %k = arith.constant dense<0.0> : tensor<1x1x4x1xf32>
+  %v = arith.constant dense<[[[[1.0], [10.0], [100.0], [1000.0]]]]> : tensor<1x1x4x1xf32>
+  %ids = arith.constant dense<[1, 1, 2, 2]> : tensor<4xi64>
+  %kept = arith.constant dense<[1, 1, 0, 1]> : tensor<4xi32>
+  %one = arith.constant 1.0 : f32
+  %zero = arith.constant 0 : i32
+  %e = tensor.empty() : tensor<1x2x4x1xf32>
+  %s = tenon.kv_source %k, %v mask_operands(%ids, %ids, %kept : tensor<4xi64>, tensor<4xi64>, tensor<4xi32>)
+    maps [affine_map<(b, h, q, k) -> (q)>, affine_map<(b, h, q, k) -> (k)>, affine_map<(b, h, q, k) -> (q)>]
+    mask(#tenon.per_head<#tenon.document<0, 1>, #tenon.neighborhood<grid = [4], size = [2]>>) : tensor<1x1x4x1xf32>, tensor<1x1x4x1xf32> predicate {
+  ^bb0(%b: index, %h: index, %i: index, %j: index, %x: i64, %y: i64, %z: i32):
+    %other = arith.cmpi ne, %i, %j : index
+    %may = arith.cmpi ne, %z, %zero : i32
+    %p = arith.ori %other, %may : i1
+    tenon.yield %p : i1
+  }
+  %r = tenon.attention none %q sources(%s) outs(%e : tensor<1x2x4x1xf32>) : tensor<1x2x4x1xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %one : f32
+  } -> tensor<1x2x4x1xf32>
+  return %r : tensor<1x2x4x1xf32>
 }

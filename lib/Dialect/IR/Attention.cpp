@@ -9,6 +9,83 @@ static ArrayRef<int64_t> getShape(Value value) { return cast<RankedTensorType>(v
 
 static bool differ(int64_t a, int64_t b) { return !ShapedType::isDynamic(a) && !ShapedType::isDynamic(b) && a != b; }
 
+void KVSourceOp::build(OpBuilder &builder, OperationState &state, Value keys, Value values, Value lengths,
+                       Attribute mask) {
+  build(builder, state, KVSourceType::get(builder.getContext()), keys, values, /*pages=*/Value(), /*start=*/Value(),
+        lengths, /*mask_operands=*/ValueRange(), /*mask_maps=*/builder.getArrayAttr({}), mask, /*predicateCount=*/0);
+}
+
+static SmallVector<AffineMap> toMaps(ArrayAttr maps) {
+  return llvm::map_to_vector(maps, [](Attribute map) { return cast<AffineMapAttr>(map).getValue(); });
+}
+
+SmallVector<AffineMap> KVSourceOp::getMaps() { return toMaps(getMaskMaps()); }
+
+/// Whether `map` reads a tensor of this rank at (b, h, q, k).
+static bool isMapOfPairs(Attribute map, Value tensor) {
+  auto affine = dyn_cast<AffineMapAttr>(map);
+  return affine && affine.getValue().getNumDims() == 4 && affine.getValue().getNumSymbols() == 0 &&
+         affine.getValue().getNumResults() == getShape(tensor).size() &&
+         affine.getValue().isProjectedPermutation(/*allowZeroInResults=*/true);
+}
+
+/// Whether what `map` reads by dim `dim` of (b, h, q, k) has `size` entries, as far as is known.
+static bool hasSize(Value tensor, AffineMap map, unsigned dim, int64_t size) {
+  for (auto [result, extent] : llvm::zip(map.getResults(), getShape(tensor)))
+    if (auto position = dyn_cast<AffineDimExpr>(result); position && position.getPosition() == dim)
+      return !differ(extent, size);
+  return true;
+}
+
+static LogicalResult verifyMaskOperands(KVSourceOp op) {
+  OperandRange operands = op.getMaskOperands();
+  if (op.getMaskMaps().size() != operands.size()) // (C7)
+    return op.emitOpError("expected one map per mask operand, ")
+           << operands.size() << ", but got " << op.getMaskMaps().size();
+  int64_t keys = getShape(op.getKeys())[2], batches = getShape(op.getBatched())[0];
+  if (op.getPages())
+    keys = ShapedType::isDynamic(keys) || ShapedType::isDynamic(getShape(op.getPages()).back())
+               ? ShapedType::kDynamic
+               : keys * getShape(op.getPages()).back();
+  for (auto [operand, attribute] : llvm::zip(operands, op.getMaskMaps())) {
+    if (!isMapOfPairs(attribute, operand)) // (C7)
+      return op.emitOpError(
+                 "expected the map of a mask operand to be of (b, h, q, k), with a dim or 0 per dimension of ")
+             << operand.getType() << ", but got " << attribute;
+    AffineMap map = cast<AffineMapAttr>(attribute).getValue();
+    if (!hasSize(operand, map, 0, batches) || !hasSize(operand, map, 3, keys)) // (C7)
+      return op.emitOpError("expected mask operands for ")
+             << batches << " batches and " << keys << " keys, but got " << operand.getType() << " by " << attribute;
+  }
+  for (MaskOperand use : getMaskOperands(op.getMask().value_or(Attribute()))) {
+    StringRef of = use.ofKeys ? "keys" : "queries";
+    bool fits = use.number < operands.size();
+    if (fits) {
+      Type element = getElementTypeOrSelf(operands[use.number].getType());
+      AffineMap map = op.getMaps()[use.number];
+      fits = (element.isInteger(32) || element.isInteger(64)) && map.isFunctionOfDim(use.ofKeys ? 3 : 2) &&
+             !map.isFunctionOfDim(use.ofKeys ? 2 : 3);
+    }
+    if (!fits) // (C8)
+      return op.emitOpError("expected mask operand ")
+             << use.number << " to be integers of 32 or 64 bits for " << of << ", read by these alone, but got "
+             << (use.number < operands.size() ? operands[use.number].getType() : Type(NoneType::get(op.getContext())))
+             << " among " << operands.size();
+  }
+  if (!op.hasPredicate())
+    return success();
+  SmallVector<Type> types(4, IndexType::get(op.getContext()));
+  for (Value operand : operands)
+    types.push_back(getElementTypeOrSelf(operand.getType()));
+  Block &block = op.getPredicate().front().front();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (op.getPredicate().size() != 1 || block.getArgumentTypes() != TypeRange(types) || !yield ||
+      yield.getValues().size() != 1 || !yield.getValues()[0].getType().isInteger(1)) // (C9)
+    return op.emitOpError("expected 'predicate' with arguments ")
+           << types << " to yield one i1, but got arguments " << block.getArgumentTypes();
+  return success();
+}
+
 LogicalResult KVSourceOp::verify() {
   ArrayRef<int64_t> keys = getShape(getKeys()), values = getShape(getValues());
   if (keys.size() != 4 || values.size() != 4) // (C1)
@@ -44,7 +121,7 @@ LogicalResult KVSourceOp::verify() {
     if (getShape(start).size() != 1 || differ(getShape(start)[0], batches) || !isInteger(start)) // (C6)
       return emitOpError("expected 'start' to be [")
              << batches << " batches], of an integer type of 32 or 64 bits, but got " << start.getType();
-  return success();
+  return verifyMaskOperands(*this);
 }
 
 LogicalResult NormalizerOp::verify() {
@@ -79,9 +156,7 @@ NormalizerOp AttentionOp::getRuleOp() { return getRule() ? getRule().getDefining
 
 KVSourceOp AttentionOp::getSource(unsigned number) { return getSources()[number].getDefiningOp<KVSourceOp>(); }
 
-SmallVector<AffineMap> AttentionOp::getMaps() {
-  return llvm::map_to_vector(getExtraMaps(), [](Attribute map) { return cast<AffineMapAttr>(map).getValue(); });
-}
+SmallVector<AffineMap> AttentionOp::getMaps() { return toMaps(getExtraMaps()); }
 
 static LogicalResult verifySource(AttentionOp op, unsigned number) {
   KVSourceOp source = op.getSource(number);
@@ -106,6 +181,11 @@ static LogicalResult verifySource(AttentionOp op, unsigned number) {
     return op.emitOpError("expected keys and values of float types no wider than ")
            << op.getScoreType() << ", but got " << source.getKeys().getType() << " and "
            << source.getValues().getType();
+  for (auto [operand, map] : llvm::zip(source.getMaskOperands(), source.getMaps()))
+    if (!hasSize(operand, map, 1, query[1]) || !hasSize(operand, map, 2, query[2])) // (C12)
+      return op.emitOpError("expected mask operands of source ")
+             << number << " for " << query[1] << " heads and " << query[2] << " queries, but got " << operand.getType()
+             << " by " << AffineMapAttr::get(map);
   return success();
 }
 
@@ -190,11 +270,7 @@ LogicalResult AttentionOp::verify() {
   if (getExtraMaps().size() != getExtras().size()) // (C6)
     return emitOpError("expected one map per extra, ") << getExtras().size() << ", but got " << getExtraMaps().size();
   for (auto [extra, attribute] : llvm::zip(getExtras(), getExtraMaps())) {
-    auto map = dyn_cast<AffineMapAttr>(attribute);
-    bool good = map && map.getValue().getNumDims() == 4 && map.getValue().getNumSymbols() == 0 &&
-                map.getValue().getNumResults() == getShape(extra).size() &&
-                map.getValue().isProjectedPermutation(/*allowZeroInResults=*/true);
-    if (!good) // (C6)
+    if (!isMapOfPairs(attribute, extra)) // (C6)
       return emitOpError("expected the map of an extra to be of (b, h, q, k), with a dim or 0 per dimension of ")
              << extra.getType() << ", but got " << attribute;
   }

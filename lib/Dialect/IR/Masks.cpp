@@ -1,10 +1,14 @@
-//===- Masks.cpp - which keys a query sees -------------------------------------------===//
+//===- Masks.cpp - what masks are made of ---------------------------------------------===//
 //
-// Each rule is written once, over an arithmetic that is numbers here and IR there.
+// Their verification, text and parts. What they mean is in MaskRules.cpp.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Masks.h"
 #include "tenon/Dialect/IR/Tenon.h"
+
+#include "mlir/IR/DialectImplementation.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace tenon;
@@ -14,7 +18,8 @@ using namespace tenon;
 //===----------------------------------------------------------------------===//
 
 bool tenon::isMask(Attribute attribute) {
-  return isa_and_nonnull<CausalAttr, WindowAttr, PrefixAttr, AllOfAttr, AnyOfAttr, NotAttr>(attribute);
+  return isa_and_nonnull<CausalAttr, WindowAttr, PrefixAttr, DilatedAttr, StridedAttr, NeighborhoodAttr, DocumentAttr,
+                         KeyIntervalAttr, AllOfAttr, AnyOfAttr, NotAttr, PerHeadAttr>(attribute);
 }
 
 LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t left, int64_t right, MaskAlign) {
@@ -26,6 +31,42 @@ LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
 LogicalResult PrefixAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t length) {
   if (length < 0) // (C1)
     return emitError() << "expected the length of a prefix to be at least 0, but got " << length;
+  return success();
+}
+
+LogicalResult DilatedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t left, int64_t right,
+                                  int64_t dilation, MaskAlign) {
+  if (left < -1 || right < -1 || dilation < 1) // (C1)
+    return emitError() << "expected bounds of a dilated window of at least -1 and a positive dilation, but got " << left
+                       << ", " << right << " and " << dilation;
+  return success();
+}
+
+LogicalResult StridedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t stride, int64_t offset,
+                                  int64_t block) {
+  if (stride < 1 || block < 1 || offset < 0 || offset >= stride) // (C1)
+    return emitError() << "expected a positive stride and block of keys, and an offset below the stride, but got "
+                       << stride << ", " << block << " and " << offset;
+  return success();
+}
+
+LogicalResult NeighborhoodAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> grid,
+                                       ArrayRef<int64_t> size, ArrayRef<int64_t> stride, ArrayRef<int64_t> dilation,
+                                       ArrayRef<int64_t> causal, MaskAlign) {
+  for (ArrayRef<int64_t> list : {size, stride, dilation, causal})
+    if (grid.empty() || list.size() != grid.size()) // (C1)
+      return emitError() << "expected lists of a neighborhood with an entry per dim of the grid, but got "
+                         << list.size() << " for " << grid.size() << " dims";
+  double places = 1;
+  for (auto [length, width, step, spread, back] : llvm::zip(grid, size, stride, dilation, causal)) {
+    places *= length;
+    if (length < 1 || width < 1 || step < 1 || spread < 1 || step > width || width > length / spread || back < 0 ||
+        back > 1 || places >= 2147483648.0) // (C2)
+      return emitError()
+             << "expected windows of a neighborhood that fit the grid, with a stride up to their size, but got "
+                "length "
+             << length << ", size " << width << ", stride " << step << ", dilation " << spread << ", causal " << back;
+  }
   return success();
 }
 
@@ -46,190 +87,134 @@ LogicalResult AnyOfAttr::verify(function_ref<InFlightDiagnostic()> emitError, Ar
   return verifyMasks(emitError, masks); // (C1)
 }
 
+LogicalResult PerHeadAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> masks) {
+  return verifyMasks(emitError, masks); // (C1)
+}
+
 LogicalResult NotAttr::verify(function_ref<InFlightDiagnostic()> emitError, Attribute mask) {
   return verifyMasks(emitError, mask); // (C1)
 }
 
 //===----------------------------------------------------------------------===//
-// The rules
+// Text
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// Arithmetic on numbers.
-struct Numbers {
-  using Index = int64_t;
-  using Bool = bool;
-  Index constant(int64_t value) { return value; }
-  Index add(Index a, Index b) { return a + b; }
-  Index sub(Index a, Index b) { return a - b; }
-  Index min(Index a, Index b) { return std::min(a, b); }
-  Index max(Index a, Index b) { return std::max(a, b); }
-  Bool lessEqual(Index a, Index b) { return a <= b; }
-  Bool truth(bool value) { return value; }
-  Bool both(Bool a, Bool b) { return a && b; }
-  Bool either(Bool a, Bool b) { return a || b; }
-  Bool invert(Bool a) { return !a; }
-  Index select(Bool condition, Index a, Index b) { return condition ? a : b; }
-};
-
-/// The same as IR.
-struct Values {
-  using Index = Value;
-  using Bool = Value;
-  OpBuilder &builder;
-  Location loc;
-  Index constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-  Index add(Index a, Index b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
-  Index sub(Index a, Index b) { return builder.createOrFold<arith::SubIOp>(loc, a, b); }
-  Index min(Index a, Index b) { return builder.createOrFold<arith::MinSIOp>(loc, a, b); }
-  Index max(Index a, Index b) { return builder.createOrFold<arith::MaxSIOp>(loc, a, b); }
-  Bool lessEqual(Index a, Index b) { return builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, a, b); }
-  Bool truth(bool value) { return arith::ConstantOp::create(builder, loc, builder.getBoolAttr(value)).getResult(); }
-  Bool both(Bool a, Bool b) { return builder.createOrFold<arith::AndIOp>(loc, a, b); }
-  Bool either(Bool a, Bool b) { return builder.createOrFold<arith::OrIOp>(loc, a, b); }
-  Bool invert(Bool a) { return builder.createOrFold<arith::XOrIOp>(loc, a, truth(true)); }
-  Index select(Bool condition, Index a, Index b) { return builder.createOrFold<arith::SelectOp>(loc, condition, a, b); }
-};
-
-template <typename Arith> class Rules {
-  using Index = typename Arith::Index;
-  using Bool = typename Arith::Bool;
-  using Range = KeyRange<Index>;
-
-public:
-  Rules(Arith arith, Index queries, Index keys) : arith(arith), queries(queries), keys(keys) {}
-
-  Bool allows(Attribute mask, Index q, Index k) {
-    if (!mask)
-      return arith.truth(true);
-    if (auto causal = dyn_cast<CausalAttr>(mask))
-      return arith.lessEqual(k, place(q, causal.getAlign()));
-    if (auto window = dyn_cast<WindowAttr>(mask)) {
-      Index p = place(q, window.getAlign());
-      Bool result = arith.truth(true);
-      if (window.getLeft() >= 0)
-        result = arith.both(result, arith.lessEqual(arith.sub(p, arith.constant(window.getLeft())), k));
-      if (window.getRight() >= 0)
-        result = arith.both(result, arith.lessEqual(k, arith.add(p, arith.constant(window.getRight()))));
-      return result;
+Attribute NeighborhoodAttr::parse(AsmParser &parser, Type) {
+  SmallVector<int64_t> grid, size, stride, dilation, causal;
+  MaskAlign align = MaskAlign::end;
+  auto parseEntry = [&]() -> ParseResult {
+    StringRef key;
+    SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&key) || parser.parseEqual())
+      return failure();
+    if (key == "align") {
+      StringRef text;
+      if (parser.parseKeyword(&text))
+        return failure();
+      std::optional<MaskAlign> read = symbolizeMaskAlign(text);
+      if (!read)
+        return parser.emitError(loc) << "expected 'align' to be start or end, but got " << text;
+      align = *read;
+      return success();
     }
-    if (auto prefix = dyn_cast<PrefixAttr>(mask))
-      return arith.lessEqual(arith.add(k, arith.constant(1)), arith.constant(prefix.getLength()));
-    if (auto inverted = dyn_cast<NotAttr>(mask))
-      return arith.invert(allows(inverted.getMask(), q, k));
-    bool all = isa<AllOfAttr>(mask);
-    Bool result = arith.truth(all);
-    for (Attribute part : all ? cast<AllOfAttr>(mask).getMasks() : cast<AnyOfAttr>(mask).getMasks()) {
-      Bool one = allows(part, q, k);
-      result = all ? arith.both(result, one) : arith.either(result, one);
-    }
-    return result;
-  }
-
-  /// The hull of what the queries see.
-  Range hull(Attribute mask, Index first, Index last) {
-    Index zero = arith.constant(0), one = arith.constant(1);
-    if (auto causal = dyn_cast_or_null<CausalAttr>(mask))
-      return clamp({zero, arith.add(place(last, causal.getAlign()), one)});
-    if (auto window = dyn_cast_or_null<WindowAttr>(mask))
-      return clamp(between(window, place(first, window.getAlign()), place(last, window.getAlign())));
-    if (auto prefix = dyn_cast_or_null<PrefixAttr>(mask))
-      return clamp({zero, arith.constant(prefix.getLength())});
-    if (auto all = dyn_cast_or_null<AllOfAttr>(mask))
-      return meet(all.getMasks(), [&](Attribute part) { return hull(part, first, last); });
-    if (auto any = dyn_cast_or_null<AnyOfAttr>(mask)) {
-      Range result = hull(any.getMasks()[0], first, last);
-      for (Attribute part : any.getMasks().drop_front()) {
-        Range next = hull(part, first, last);
-        // An empty range adds nothing.
-        Bool empty = arith.lessEqual(next.high, next.low), was = arith.lessEqual(result.high, result.low);
-        Range both{arith.min(result.low, next.low), arith.max(result.high, next.high)};
-        result = {arith.select(empty, result.low, arith.select(was, next.low, both.low)),
-                  arith.select(empty, result.high, arith.select(was, next.high, both.high))};
-      }
-      return result;
-    }
-    return {zero, keys}; // no mask, and what is left of an inverted one
-  }
-
-  /// A range that all queries see whole.
-  Range full(Attribute mask, Index first, Index last) {
-    Index zero = arith.constant(0), one = arith.constant(1);
-    if (!mask)
-      return {zero, keys};
-    if (auto causal = dyn_cast<CausalAttr>(mask))
-      return clamp({zero, arith.add(place(first, causal.getAlign()), one)});
-    if (auto window = dyn_cast<WindowAttr>(mask))
-      return clamp(between(window, place(last, window.getAlign()), place(first, window.getAlign())));
-    if (auto prefix = dyn_cast<PrefixAttr>(mask))
-      return clamp({zero, arith.constant(prefix.getLength())});
-    if (auto all = dyn_cast<AllOfAttr>(mask))
-      return meet(all.getMasks(), [&](Attribute part) { return full(part, first, last); });
-    if (auto any = dyn_cast<AnyOfAttr>(mask)) { // the longest one
-      Range result = full(any.getMasks()[0], first, last);
-      for (Attribute part : any.getMasks().drop_front()) {
-        Range next = full(part, first, last);
-        Bool longer = arith.lessEqual(arith.sub(result.high, result.low), arith.sub(next.high, next.low));
-        result = {arith.select(longer, next.low, result.low), arith.select(longer, next.high, result.high)};
-      }
-      return result;
-    }
-    return {zero, zero};
-  }
-
-private:
-  Index place(Index q, MaskAlign align) {
-    return align == MaskAlign::start ? q : arith.add(q, arith.sub(keys, queries));
-  }
-  /// From the left bound of the query at `left` to the right one of that at `right`.
-  Range between(WindowAttr window, Index left, Index right) {
-    Index low = window.getLeft() < 0 ? arith.constant(0) : arith.sub(left, arith.constant(window.getLeft()));
-    Index high = window.getRight() < 0 ? keys : arith.add(right, arith.constant(window.getRight() + 1));
-    return {low, high};
-  }
-  Range clamp(Range range) {
-    Index zero = arith.constant(0);
-    return {arith.min(arith.max(range.low, zero), keys), arith.min(arith.max(range.high, zero), keys)};
-  }
-  template <typename Part> Range meet(ArrayRef<Attribute> masks, Part part) {
-    Range result = part(masks[0]);
-    for (Attribute mask : masks.drop_front()) {
-      Range next = part(mask);
-      result = {arith.max(result.low, next.low), arith.min(result.high, next.high)};
-    }
-    return result;
-  }
-
-  Arith arith;
-  Index queries, keys;
-};
-
-} // namespace
-
-bool tenon::allowsKey(Attribute mask, int64_t q, int64_t k, int64_t queries, int64_t keys) {
-  return Rules<Numbers>({}, queries, keys).allows(mask, q, k);
+    SmallVector<int64_t> *list = key == "grid"       ? &grid
+                                 : key == "size"     ? &size
+                                 : key == "stride"   ? &stride
+                                 : key == "dilation" ? &dilation
+                                 : key == "causal"   ? &causal
+                                                     : nullptr;
+    if (!list)
+      return parser.emitError(loc) << "expected grid, size, stride, dilation, causal or align, but got " << key;
+    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                          [&] { return parser.parseInteger(list->emplace_back()); });
+  };
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseEntry))
+    return {};
+  for (auto [list, neutral] : {std::pair(&stride, 1), std::pair(&dilation, 1), std::pair(&causal, 0)})
+    if (list->empty())
+      list->assign(grid.size(), neutral);
+  return NeighborhoodAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), ArrayRef(grid),
+                                      ArrayRef(size), ArrayRef(stride), ArrayRef(dilation), ArrayRef(causal), align);
 }
 
-Value tenon::buildAllowsKey(OpBuilder &builder, Location loc, Attribute mask, Value q, Value k, Value queries,
-                            Value keys) {
-  return Rules<Values>({builder, loc}, queries, keys).allows(mask, q, k);
+void NeighborhoodAttr::print(AsmPrinter &printer) const {
+  auto list = [&](ArrayRef<int64_t> entries) {
+    printer << "[";
+    llvm::interleaveComma(entries, printer);
+    printer << "]";
+  };
+  printer << "<grid = ";
+  list(getGrid());
+  printer << ", size = ";
+  list(getSize());
+  for (auto [name, entries, neutral] :
+       {std::tuple("stride", getStride(), 1), {"dilation", getDilation(), 1}, {"causal", getCausal(), 0}})
+    if (llvm::any_of(entries, [neutral = neutral](int64_t entry) { return entry != neutral; })) {
+      printer << ", " << name << " = ";
+      list(entries);
+    }
+  if (getAlign() != MaskAlign::end)
+    printer << ", align = " << stringifyMaskAlign(getAlign());
+  printer << ">";
 }
 
-KeyRange<int64_t> tenon::getKeyRange(Attribute mask, int64_t first, int64_t last, int64_t queries, int64_t keys) {
-  return Rules<Numbers>({}, queries, keys).hull(mask, first, last);
+//===----------------------------------------------------------------------===//
+// Parts
+//===----------------------------------------------------------------------===//
+
+static ArrayRef<Attribute> getParts(Attribute mask, Attribute &one) {
+  if (auto all = dyn_cast_or_null<AllOfAttr>(mask))
+    return all.getMasks();
+  if (auto any = dyn_cast_or_null<AnyOfAttr>(mask))
+    return any.getMasks();
+  if (auto heads = dyn_cast_or_null<PerHeadAttr>(mask))
+    return heads.getMasks();
+  if (auto inverted = dyn_cast_or_null<NotAttr>(mask)) {
+    one = inverted.getMask();
+    return one;
+  }
+  return {};
 }
 
-KeyRange<Value> tenon::buildKeyRange(OpBuilder &builder, Location loc, Attribute mask, Value first, Value last,
-                                     Value queries, Value keys) {
-  return Rules<Values>({builder, loc}, queries, keys).hull(mask, first, last);
+SmallVector<MaskOperand> tenon::getMaskOperands(Attribute mask) {
+  if (auto document = dyn_cast_or_null<DocumentAttr>(mask))
+    return {{document.getQueries(), false}, {document.getKeys(), true}};
+  if (auto interval = dyn_cast_or_null<KeyIntervalAttr>(mask))
+    return {{interval.getLow(), false}, {interval.getHigh(), false}};
+  SmallVector<MaskOperand> operands;
+  Attribute one;
+  for (Attribute part : getParts(mask, one))
+    llvm::append_range(operands, getMaskOperands(part));
+  return operands;
 }
 
-KeyRange<int64_t> tenon::getFullRange(Attribute mask, int64_t first, int64_t last, int64_t queries, int64_t keys) {
-  return Rules<Numbers>({}, queries, keys).full(mask, first, last);
+int64_t tenon::countHeadMasks(Attribute mask) {
+  int64_t count = 1;
+  if (auto heads = dyn_cast_or_null<PerHeadAttr>(mask))
+    count = heads.getMasks().size();
+  Attribute one;
+  for (Attribute part : getParts(mask, one))
+    count = std::lcm(count, countHeadMasks(part));
+  return count;
 }
 
-KeyRange<Value> tenon::buildFullRange(OpBuilder &builder, Location loc, Attribute mask, Value first, Value last,
-                                      Value queries, Value keys) {
-  return Rules<Values>({builder, loc}, queries, keys).full(mask, first, last);
+Attribute tenon::getMaskOfHead(Attribute mask, int64_t head) {
+  if (auto heads = dyn_cast_or_null<PerHeadAttr>(mask))
+    return getMaskOfHead(heads.getMasks()[head % heads.getMasks().size()], head);
+  Attribute one;
+  SmallVector<Attribute> parts;
+  for (Attribute part : getParts(mask, one))
+    parts.push_back(getMaskOfHead(part, head));
+  if (isa_and_nonnull<AllOfAttr>(mask))
+    return AllOfAttr::get(mask.getContext(), parts);
+  if (isa_and_nonnull<AnyOfAttr>(mask))
+    return AnyOfAttr::get(mask.getContext(), parts);
+  return isa_and_nonnull<NotAttr>(mask) ? NotAttr::get(mask.getContext(), parts[0]) : mask;
+}
+
+bool tenon::hasHoles(Attribute mask) {
+  if (auto all = dyn_cast_or_null<AllOfAttr>(mask))
+    return llvm::any_of(all.getMasks(), hasHoles);
+  return mask && !isa<CausalAttr, WindowAttr, PrefixAttr>(mask);
 }

@@ -121,8 +121,7 @@ V emitAttention(Node &n, const V &q, const V &k, const V &v, double scale, const
     masks.push_back(tenon::WindowAttr::get(c, rules.left, rules.right, align.getValue()));
   Attribute hidden = masks.empty() ? Attribute() : masks.size() == 1 ? masks[0] : tenon::AllOfAttr::get(c, masks);
   Value length = rules.lengths ? n.tensor(n.cast(rules.lengths, proto::Int64)) : Value();
-  Value source = tenon::KVSourceOp::create(n.b, tenon::KVSourceType::get(c), n.tensor(k), n.tensor(v), Value(), Value(),
-                                           length, hidden);
+  Value source = tenon::KVSourceOp::create(n.b, n.tensor(k), n.tensor(v), length, hidden);
   Dims dims{q->dims[0], q->dims[1], q->dims[2], v->dims[3]};
   Value init = n.empty(q->dtype, dims);
   auto op = tenon::AttentionOp::create(

@@ -469,8 +469,7 @@ void Match::rewrite(IRRewriter &rewriter) {
       maps.push_back(AffineMap::get(4, 0, results, context));
     }
 
-  Value source =
-      KVSourceOp::create(rewriter, loc, KVSourceType::get(context), key, value, Value(), Value(), Value(), Attribute());
+  Value source = KVSourceOp::create(rewriter, loc, key, value, /*lengths=*/Value(), /*mask=*/Attribute());
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, query);
   sizes.back() = tensor::getMixedSize(rewriter, loc, value, 3);
   Type element = getElementTypeOrSelf(product->getResult(0));

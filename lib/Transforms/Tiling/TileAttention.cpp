@@ -1,7 +1,7 @@
 //===- TileAttention.cpp - attention as an online loop over tiles of keys -----------------===//
 //
 // Reads the schedule and obeys: rows of queries per unit, keys per step, the register tile of both products. Tiles of
-// keys that the mask hides from all rows are outside of the loop's bounds.
+// keys that the mask hides from all rows are outside of the loop's bounds, or skipped.
 //
 //===----------------------------------------------------------------------===//
 #include "TileAttention.h"
@@ -142,11 +142,8 @@ SmallVector<Value> AttentionTiler::generic(ArrayRef<Value> inputs, ArrayRef<Valu
 SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carried, TileBody body) {
   KeyTile tile = openSource(source);
   KeyRange<Value> range{constant(0), tile.count};
-  tile.full = range;
-  if (source.getMask()) {
-    range = buildKeyRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
-    tile.full = buildFullRange(rewriter, loc, *source.getMask(), firstRow, lastRow, value(queries), tile.count);
-  }
+  if (tile.mask)
+    range = tile.mask->getKeyRange();
   if (part)
     range = takePart(range, tile.count);
   int64_t keys = schedule.getCache()[3];
@@ -156,7 +153,7 @@ SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carrie
   rewriter.setInsertionPointToStart(loop.getBody());
   tile.first = loop.getInductionVar();
   tile.columns = tileSize(getAsOpFoldResult(range.high), keys, tile.first, isConstantIntValue(range.low, 0));
-  scf::YieldOp::create(rewriter, loc, body(tile, loop.getRegionIterArgs()));
+  scf::YieldOp::create(rewriter, loc, unlessHidden(tile, loop.getRegionIterArgs(), body));
   return loop.getResults();
 }
 
@@ -174,8 +171,7 @@ AttentionState AttentionTiler::visit(KVSourceOp source, AttentionState state) {
     Value weights = makeScores(tile, empty(append(rowSizes, tile.columns), type));
     if (elementwise)
       weights = normalize(tile, weights);
-    if (source.getMask())
-      weights = applyMask(tile, weights);
+    weights = applyMask(tile, weights);
     return accumulate(tile, weights, state.with(carried)).list();
   }));
 }

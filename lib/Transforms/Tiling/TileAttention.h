@@ -15,6 +15,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
+#include <memory>
+
 namespace tenon {
 
 /// What rows of queries carry from tile to tile of the keys, each a tensor over the rows.
@@ -43,10 +45,11 @@ struct AttentionState {
 /// Some keys of one source, `first` to before `first + columns`.
 struct KeyTile {
   KVSourceOp source;
-  mlir::Value group;                            ///< the source's head
-  mlir::Value count;                            ///< how many keys exist
-  KeyRange<mlir::Value> full{nullptr, nullptr}; ///< what every row sees
-  mlir::Value start;                            ///< of a ring, below its capacity; null where there is none
+  mlir::Value group;                 ///< the source's head
+  mlir::Value count;                 ///< how many keys exist
+  std::shared_ptr<MaskEmitter> mask; ///< says what the unit sees; null without a mask
+  mlir::Value whole;                 ///< whether every row sees the whole tile; null where that is not asked
+  mlir::Value start;                 ///< of a ring, below its capacity; null where there is none
   mlir::Value first;
   mlir::OpFoldResult columns;
 };
@@ -199,8 +202,14 @@ private:
   /// A region of the op on scalars, a score or a weight. Without `indices` it reads none.
   mlir::Value cloneRegion(mlir::Block &region, mlir::Value value, llvm::ArrayRef<mlir::Value> indices,
                           llvm::ArrayRef<mlir::Value> extras);
-  /// What the regions read of `extras` for some keys, each with its map from (rows, a column).
-  llvm::SmallVector<std::pair<mlir::Value, mlir::AffineMap>> takeExtras(mlir::Value first, mlir::OpFoldResult columns);
+  /// What is read of `tensors` at (b, h, q, k) by their maps, for the unit's rows and the keys from `first` on; each
+  /// with its map from (rows, a column).
+  llvm::SmallVector<std::pair<mlir::Value, mlir::AffineMap>> takeExtras(mlir::ValueRange tensors,
+                                                                        llvm::ArrayRef<mlir::AffineMap> maps,
+                                                                        mlir::Value first, mlir::OpFoldResult columns);
+  /// An op over rows and columns; inputs are read by `maps`, `out` in full.
+  mlir::Value overPairs(llvm::ArrayRef<mlir::Value> inputs, llvm::ArrayRef<mlir::AffineMap> maps, mlir::Value out,
+                        Body body);
   /// The scores of a tile, in `out`.
   mlir::Value makeScores(const KeyTile &tile, mlir::Value out);
   /// The scores of keys that lie together, in `out`; `first` is the first of them.
@@ -212,8 +221,13 @@ private:
                     Weigh body);
   /// Weights in the place of scores, for normalizers that take each score by itself.
   mlir::Value normalize(const KeyTile &tile, mlir::Value scores);
-  /// Hides what the mask hides, unless every row sees the whole tile.
+  /// What the mask says of the unit's rows, built where it may be asked of every tile.
+  void openMask(KeyTile &tile);
+  /// What `body` makes of the tile, `carried` where the mask hides it from all rows. Sets `tile.whole`.
+  llvm::SmallVector<mlir::Value> unlessHidden(KeyTile &tile, mlir::ValueRange carried, TileBody body);
+  /// Hides what mask and predicate hide, unless every row sees the whole tile.
   mlir::Value applyMask(const KeyTile &tile, mlir::Value weights);
+  mlir::Value hide(const KeyTile &tile, mlir::Attribute mask, mlir::Value weights);
   mlir::Value isLowest(mlir::Value score) {
     mlir::Value lowest = number(-std::numeric_limits<double>::infinity());
     return mlir::arith::CmpFOp::create(rewriter, loc, mlir::arith::CmpFPredicate::OEQ, score, lowest);

@@ -10,7 +10,7 @@ Value AttentionTiler::weigh(const KeyTile &tile, Value scores, ArrayRef<Value> s
   SmallVector<AffineMap> maps(
       state.size(), AffineMap::getMultiDimIdentityMap(column + 1, rewriter.getContext()).getMajorSubMap(column));
   if (op.hasProbability())
-    for (auto [extra, map] : takeExtras(tile.first, tile.columns)) {
+    for (auto [extra, map] : takeExtras(op.getExtras(), op.getMaps(), tile.first, tile.columns)) {
       inputs.push_back(extra);
       maps.push_back(map);
     }

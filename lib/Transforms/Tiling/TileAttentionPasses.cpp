@@ -35,8 +35,7 @@ AttentionState AttentionTiler::runPasses(AttentionState state) {
       SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0)), sizes = append(rowSizes, tile.columns);
       offsets.push_back(tile.first);
       Value scores = makeScores(tile, slice(carried.back(), offsets, sizes, 0));
-      if (KVSourceOp(tile.source).getMask())
-        scores = applyMask(tile, scores);
+      scores = applyMask(tile, scores);
       Value all = insert(scores, carried.back(), offsets, sizes);
       SmallVector<Value> next;
       if (softmax) {

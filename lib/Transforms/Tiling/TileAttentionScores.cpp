@@ -96,10 +96,11 @@ Value AttentionTiler::makeScores(const KeyTile &tile, Value out) {
   });
 }
 
-SmallVector<std::pair<Value, AffineMap>> AttentionTiler::takeExtras(Value first, OpFoldResult columns) {
+SmallVector<std::pair<Value, AffineMap>> AttentionTiler::takeExtras(ValueRange tensors, ArrayRef<AffineMap> wanted,
+                                                                    Value first, OpFoldResult columns) {
   unsigned column = rowSizes.size();
   SmallVector<std::pair<Value, AffineMap>> taken;
-  for (auto [extra, map] : llvm::zip(op.getExtras(), op.getMaps())) {
+  for (auto [extra, map] : llvm::zip(tensors, wanted)) {
     SmallVector<OpFoldResult> offsets, sizes, ones(map.getNumResults(), index(1));
     SmallVector<int64_t> shape;
     SmallVector<unsigned> dims;
@@ -125,12 +126,27 @@ SmallVector<std::pair<Value, AffineMap>> AttentionTiler::takeExtras(Value first,
   return taken;
 }
 
+Value AttentionTiler::overPairs(ArrayRef<Value> inputs, ArrayRef<AffineMap> maps, Value out, Body body) {
+  SmallVector<AffineMap> all(maps);
+  all.push_back(rewriter.getMultiDimIdentityMap(rowSizes.size() + 1));
+  SmallVector<utils::IteratorType> iterators(rowSizes.size() + 1, utils::IteratorType::parallel);
+  auto made = linalg::GenericOp::create(rewriter, loc, TypeRange{out.getType()}, inputs, ValueRange{out}, all,
+                                        iterators, [&](OpBuilder &builder, Location, ValueRange arguments) {
+                                          OpBuilder::InsertionGuard guard(rewriter);
+                                          rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
+                                          SmallVector<Value> values(arguments);
+                                          Value result = body(ArrayRef(values).drop_back(), values.back());
+                                          linalg::YieldOp::create(rewriter, loc, result);
+                                        });
+  return made.getResult(0);
+}
+
 Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, bool few, Value out) {
   unsigned column = rowSizes.size();
   Block &region = op.getScore().front();
   SmallVector<Value> extras;
   SmallVector<AffineMap> maps;
-  for (auto [extra, map] : takeExtras(first, columns)) {
+  for (auto [extra, map] : takeExtras(op.getExtras(), op.getMaps(), first, columns)) {
     extras.push_back(extra);
     maps.push_back(map);
   }
@@ -143,18 +159,8 @@ Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, 
     return contract(query, keys, /*turned=*/false, few, out, extras, maps, &region);
   }
   Value scores = contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr);
-  maps.push_back(rewriter.getMultiDimIdentityMap(column + 1));
-  SmallVector<utils::IteratorType> iterators(column + 1, utils::IteratorType::parallel);
-  auto made = linalg::GenericOp::create(rewriter, loc, TypeRange{scores.getType()}, extras, ValueRange{scores}, maps,
-                                        iterators, [&](OpBuilder &builder, Location, ValueRange arguments) {
-                                          OpBuilder::InsertionGuard guard(rewriter);
-                                          rewriter.setInsertionPointToEnd(builder.getInsertionBlock());
-                                          Value key = add(linalg::IndexOp::create(rewriter, loc, column), first);
-                                          SmallVector<Value> values(arguments);
-                                          linalg::YieldOp::create(rewriter, loc,
-                                                                  cloneRegion(region, values.back(),
-                                                                              {batch, headIndex(), queryIndex(), key},
-                                                                              ArrayRef(values).drop_back()));
-                                        });
-  return made.getResult(0);
+  return overPairs(extras, maps, scores, [&](ArrayRef<Value> inputs, Value score) {
+    Value key = add(linalg::IndexOp::create(rewriter, loc, column), first);
+    return cloneRegion(region, score, {batch, headIndex(), queryIndex(), key}, inputs);
+  });
 }

@@ -44,6 +44,7 @@ KeyTile AttentionTiler::openSource(KVSourceOp source) {
     Value length = read(lengths, ArrayRef(indices).take_front(cast<RankedTensorType>(lengths.getType()).getRank()));
     tile.count = make.operator()<arith::MinSIOp>(make.operator()<arith::MaxSIOp>(length, constant(0)), tile.count);
   }
+  openMask(tile);
   return tile;
 }
 

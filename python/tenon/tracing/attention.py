@@ -1,6 +1,6 @@
 """tenon.attention: any score, mask, normalizer and storage, as one kernel."""
 import math
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from . import dims as dims_
 from . import dtypes, indexing, masks, normalizers, scalar, trace as trace_
@@ -15,6 +15,7 @@ class KVSource(NamedTuple):
     keys: Array
     values: Array
     mask: Optional[masks.Mask]
+    predicate: Optional[Callable]
     lengths: Optional[Array]
     pages: Optional[Array]
     start: Optional[Array]
@@ -28,14 +29,16 @@ def _shown(array):
     return f"{array.dtype}{dims_.text(array.shape)}"
 
 
-def kv_source(keys, values, *, mask=None, lengths=None, pages=None, start=None):
+def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=None, start=None):
     """Keys [B, G, T, D] and values [B, G, T, E] for an attention.
 
-    mask     of tenon.masks: which keys a query sees
-    lengths  integers [B] or [B, G]: how many of the keys exist
-    pages    integers [B, M] or [B, G, M]: keys and values are pools of pages [P, G, N, D] and [P, G, N, E], and key k of
-             batch b is number k % N of page pages[b, k // N]
-    start    integers [B]: the storage is a ring, and key k lies at (start[b] + k) % T
+    mask       of tenon.masks: which keys a query sees
+    predicate  (b, h, i, j) -> whether query i of head h sees key j, where the mask lets it; may read arrays as a score does. What
+               can be said as a mask is faster: tiles that a mask hides are not visited
+    lengths    integers [B] or [B, G]: how many of the keys exist
+    pages      integers [B, M] or [B, G, M]: keys and values are pools of pages [P, G, N, D] and [P, G, N, E], and key k of
+               batch b is number k % N of page pages[b, k // N]
+    start      integers [B]: the storage is a ring, and key k lies at (start[b] + k) % T
     """
     keys, values = as_array(keys), as_array(values)
     for name, array in (("keys", keys), ("values", values)):
@@ -56,11 +59,11 @@ def kv_source(keys, values, *, mask=None, lengths=None, pages=None, start=None):
         if array.ndim not in ranks or not array.dtype.is_integer:
             trace_.fail(f"in attention: expected {name} of integers with {' or '.join(map(str, ranks))} dims, but got {_shown(array)}")
         lists[name] = array
-    return KVSource(keys, values, mask, **lists)
+    return KVSource(keys, values, mask, predicate, **lists)
 
 
-def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalizer=None, lengths=None, pages=None, start=None,
-              sources=None):
+def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate=None, normalizer=None, lengths=None, pages=None,
+              start=None, sources=None):
     """Attention of queries [B, H, S, D] over keys [B, G, T, D] and values [B, G, T, E]: an array [B, H, S, E]. G divides
     H: head h reads head h // (H // G).
 
@@ -70,7 +73,7 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalize
     scale        factor of the products; without it 1 / sqrt(D), or 1 where there is a score
     mask         of tenon.masks: masks.causal() & masks.window(256)
     normalizer   tenon.softmax() (default), tenon.sigmoid(), ..: see tenon.normalizers
-    lengths, pages, start   as of tenon.kv_source
+    predicate, lengths, pages, start   as of tenon.kv_source
     sources      instead of k and v: a list of tenon.kv_source under one normalizer
     """
     q = as_array(q)
@@ -81,8 +84,8 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalize
     if sources is None:
         if v is None:
             trace_.fail("in attention: keys without values")
-        sources = [kv_source(k, v, mask=mask, lengths=lengths, pages=pages, start=start)]
-    elif mask is not None or lengths is not None or pages is not None or start is not None:
+        sources = [kv_source(k, v, mask=mask, predicate=predicate, lengths=lengths, pages=pages, start=start)]
+    elif any(value is not None for value in (mask, predicate, lengths, pages, start)):
         trace_.fail("in attention: with sources, masks, lengths, pages and start belong to each source")
     if not sources or not all(isinstance(source, KVSource) for source in sources):
         trace_.fail("in attention: expected sources made by tenon.kv_source")
@@ -94,7 +97,7 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalize
     kind = dtypes.float64 if q.dtype.name == "float64" else dtypes.float32
 
     names = [trace.fresh("s")] + [trace.fresh("i") for _ in range(4)]
-    extras = _Extras(trace, q, sources, names[1:], kind)
+    extras = _Extras(trace, q, sources, names[1:], kind, "score")
     with trace.block() as lines:
         value = Scalar(names[0], kind)
         if not (scalar.is_number(scale) and scale == 1):
@@ -108,7 +111,7 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalize
                 trace_.fail(f"in attention: expected the score to give a number, but got {type(made).__name__}")
             value = scalar.cast(made, kind)
         trace.emit(f"tenon.yield {value.ssa} : {kind.mlir}")
-    made = [_emit_source(trace, source) for source in sources]
+    made = [_emit_source(trace, q, source, kind) for source in sources]
     shape = (q.shape[0], q.shape[1], q.shape[2], sources[0].values.shape[3])
     target, result_type = trace.empty(shape, q.dtype), trace.tensor_type(shape, q.dtype)
     block = ", ".join([f"{names[0]}: {kind.mlir}"] + [f"{name}: index" for name in names[1:]]
@@ -121,8 +124,7 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, normalize
             trace_.fail(f"in attention: expected a sink of floats for each of the {q.shape[1]} heads, but got {_shown(sink)}")
         text += f" sink({sink.ssa} : {sink.type})"
     if extras.found:
-        text += (f" extras({', '.join(array.ssa for array, _, _ in extras.found)} : {', '.join(array.type for array, _, _ in extras.found)})"
-                 f" maps [{', '.join(extras.map(results) for _, results, _ in extras.found)}]")
+        text += f" extras{extras.text}"
     text += f" outs({target} : {result_type}) : {q.type} {{\n^bb0({block}):\n" + "\n".join(lines) + f"\n}} -> {result_type}"
     return Array(trace.emit_value(text, "attention"), shape, q.dtype)
 
@@ -147,7 +149,22 @@ def _check_source(trace, q, source):
                               f"batches: {q.shape[0]} and {array.shape[0]}")
 
 
-def _emit_source(trace, source):
+def _emit_source(trace, q, source, kind):
+    names = [trace.fresh("i") for _ in range(4)]
+    extras = _Extras(trace, q, [source], names, kind, "mask")
+    numbers = [extras.add_table(array, by_keys) for array, by_keys in source.mask.tables] if source.mask else []
+    region = None
+    if source.predicate is not None:
+        with trace.block() as lines:
+            with extras.reading():
+                seen = source.predicate(*[Scalar(name, dtypes.index) for name in names])
+            if isinstance(seen, bool):
+                seen = scalar.literal(seen, dtypes.bool_)
+            if not isinstance(seen, Scalar) or not seen.dtype.is_bool:
+                trace_.fail(f"in attention: expected the predicate to give a truth value, but got {getattr(seen, 'dtype', type(seen).__name__)}")
+            trace.emit(f"tenon.yield {seen.ssa} : i1")
+        block = ", ".join([f"{name}: index" for name in names] + [f"{name}: {array.dtype.mlir}" for array, _, name in extras.found])
+        region = f" predicate {{\n^bb0({block}):\n" + "\n".join(lines) + "\n}"
     text = f"tenon.kv_source {source.keys.ssa}, {source.values.ssa}"
     if source.pages is not None:
         text += f" pages({source.pages.ssa} : {source.pages.type})"
@@ -155,17 +172,19 @@ def _emit_source(trace, source):
         text += f" start({source.start.ssa} : {source.start.type})"
     if source.lengths is not None:
         text += f" lengths {source.lengths.ssa}"
+    if extras.found:
+        text += f" mask_operands{extras.text}"
     if source.mask is not None:
-        text += f" mask({source.mask.text})"
+        text += f" mask({source.mask.attribute(numbers)})"
     text += f" : {source.keys.type}, {source.values.type}" + (f", {source.lengths.type}" if source.lengths is not None else "")
-    return trace.emit_value(text, "kv_source")
+    return trace.emit_value(text + (region or ""), "kv_source")
 
 
 class _Extras:
-    """Arrays that a score reads: operands of the op, each with a map of (b, h, q, k)."""
+    """Arrays that a score or a mask reads: operands of the op, each with a map of (b, h, q, k)."""
 
-    def __init__(self, trace, q, sources, names, kind):
-        self.trace, self.names, self.kind = trace, names, kind
+    def __init__(self, trace, q, sources, names, kind, reader):
+        self.trace, self.names, self.kind, self.reader = trace, names, kind, reader
         self.sizes = [q.shape[0], q.shape[1], q.shape[2], sources[0].key_count]
         self.one_source = len({str(source.key_count) for source in sources}) == 1
         self.found = []
@@ -173,34 +192,52 @@ class _Extras:
     def reading(self):
         return self.trace.reading(self.read)
 
-    def map(self, results):
-        return f"affine_map<(b, h, q, k) -> ({', '.join('bhqk'[r] for r in results)})>"
+    @property
+    def text(self):
+        """The operands, their types and their maps."""
+        maps = [f"affine_map<(b, h, q, k) -> ({', '.join('bhqk'[r] for r in results)})>" for _, results, _ in self.found]
+        return (f"({', '.join(array.ssa for array, _, _ in self.found)} : {', '.join(array.type for array, _, _ in self.found)})"
+                f" maps [{', '.join(maps)}]")
+
+    def add_table(self, value, by_keys):
+        """The number of the operand that holds integers for each query, or key: [n], [B, n] or, of queries, [B, H, n]."""
+        array = as_array(value)
+        if array.dtype.name not in ("int32", "int64") or not 1 <= array.ndim <= (2 if by_keys else 3):
+            trace_.fail(f"in a mask: expected int32 or int64 for {'keys' if by_keys else 'queries'}, by batch or not, but got {_shown(array)}")
+        used = [*range(array.ndim - 1), 3 if by_keys else 2]
+        self._check(array, used)
+        return self._find(array, used)
+
+    def _check(self, array, used):
+        for axis, loop in enumerate(used):
+            size, wanted = array.shape[axis], self.sizes[loop]
+            what = ("batches", "heads", "queries", "keys")[loop]
+            self.trace.check_equal(size, wanted, f"in a {self.reader}: an array of shape {dims_.text(array.shape)} is read by {what}, of "
+                                   f"which there are {wanted}: dim {axis} has {size}")
+
+    def _find(self, array, used):
+        for number, (known, results, _) in enumerate(self.found):
+            if known.ssa == array.ssa and results == used:
+                return number
+        self.found.append((array, used, self.trace.fresh("x")))
+        return len(self.found) - 1
 
     def read(self, array, indices):
         if len(indices) != array.ndim:
-            trace_.fail(f"in a score: {len(indices)} indices into an array of shape {dims_.text(array.shape)}")
+            trace_.fail(f"in a {self.reader}: {len(indices)} indices into an array of shape {dims_.text(array.shape)}")
         loops = [self.names.index(part.ssa) if isinstance(part, Scalar) and part.ssa in self.names else None for part in indices]
         for part, loop in zip(indices, loops):
             if loop is None and isinstance(part, Scalar):
-                trace_.fail("in a score: an array is read at the indices b, h, i, j themselves or at numbers, not at what is "
+                trace_.fail(f"in a {self.reader}: an array is read at the indices b, h, i, j themselves or at numbers, not at what is "
                             "computed from them; arrange the array before the attention")
         used = [loop for loop in loops if loop is not None]
         if len(set(used)) < len(used):
-            trace_.fail("in a score: an array is read at one index twice")
+            trace_.fail(f"in a {self.reader}: an array is read at one index twice")
         if 3 in used and not self.one_source:
-            trace_.fail("in a score: an array is read by keys, but the sources have different numbers of keys")
+            trace_.fail(f"in a {self.reader}: an array is read by keys, but the sources have different numbers of keys")
         with self.trace.outside():
             if any(loop is None for loop in loops):
                 array = indexing.get_item(array, tuple(part if loop is None else slice(None) for part, loop in zip(indices, loops)))
-            for axis, loop in enumerate(used):
-                size, wanted = array.shape[axis], self.sizes[loop]
-                what = ("batches", "heads", "queries", "keys")[loop]
-                self.trace.check_equal(size, wanted, f"in a score: an array of shape {dims_.text(array.shape)} is read by {what}, of "
-                                       f"which there are {wanted}: dim {axis} has {size}")
-        for known, results, name in self.found:
-            if known.ssa == array.ssa and results == used:
-                return scalar.cast(Scalar(name, array.dtype), self.kind) if array.dtype.is_float else Scalar(name, array.dtype)
-        name = self.trace.fresh("x")
-        self.found.append((array, used, name))
-        element = Scalar(name, array.dtype)
+            self._check(array, used)
+        element = Scalar(self.found[self._find(array, used)][2], array.dtype)
         return scalar.cast(element, self.kind) if array.dtype.is_float else element

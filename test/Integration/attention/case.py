@@ -26,14 +26,14 @@ class Source:
     def __init__(self, case, r, choice, number, keys):
         self.case, self.number = case, number
         self.storage = Storage(r, choice["storage"], choice["lengths"], keys, number, case.b, case.g)
-        self.mask = masks.make(r, choice["mask"])
+        self.mask = masks.make(r, choice["mask"], number, case, self.storage.keys)
         self.iteration = ITERATIONS[choice["iteration"]](r, case, self)
 
     def operands(self):
         made = [self.stored("k", self.case.d)]
         if not self.case.latent:
             made.append(self.stored("v", self.case.e))
-        return made + list(self.storage.operands().values()) + self.iteration.operands()
+        return made + list(self.storage.operands().values()) + self.iteration.operands() + (self.mask.operands if self.mask else [])
 
     def stored(self, name, depth):
         shape = self.storage.shape(depth)
@@ -55,8 +55,8 @@ class Source:
             kind = operand.type(dynamic)
             text += f" lengths %{operand.name}" if keyword == "lengths" else f" {keyword}(%{operand.name} : {kind})"
             types = f", {kind}" if keyword == "lengths" else ""
-        text += self.iteration.text() + (f" mask({self.mask.text})" if self.mask else "")
-        return made + [f"%s{n} = tenon.kv_source %k{n}, %v{n}{text} : {kt}, {vt}{types}"]
+        mask, predicate = self.mask.clauses(dynamic) if self.mask else ("", "")
+        return made + [f"%s{n} = tenon.kv_source %k{n}, %v{n}{text}{self.iteration.text()}{mask} : {kt}, {vt}{types}{predicate}"]
 
     def read(self, values):
         """Keys and values in order, of the query's heads, and which pairs are seen: [b, h, s, t]."""
@@ -73,7 +73,7 @@ class Source:
         return np.repeat(k, c.h // c.g, axis=1), np.repeat(v, c.h // c.g, axis=1), seen
 
     def title(self):
-        return f"{self.storage.title()} {self.mask.text if self.mask else 'dense'}"
+        return f"{self.storage.title()} {(self.mask.text or 'predicate') if self.mask else 'dense'}"
 
 
 class Case:

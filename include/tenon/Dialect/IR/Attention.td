@@ -48,6 +48,84 @@ def Tenon_PrefixAttr : Tenon_MaskAttr<"Prefix", "prefix"> {
   let genVerifyDecl = 1;
 }
 
+def Tenon_DilatedAttr : Tenon_MaskAttr<"Dilated", "dilated"> {
+  let summary = "a query sees every so many-th key near its own place";
+  let description = [{
+    A query at place p (as in `#tenon.causal`) sees key `p + n * dilation` for `-left <= n <= right`; -1 is without bound.
+
+    - (C1) `left` and `right` are at least -1, `dilation` is positive.
+  }];
+  let parameters = (ins "int64_t":$left, "int64_t":$right, "int64_t":$dilation,
+                    DefaultValuedParameter<"::tenon::MaskAlign", "::tenon::MaskAlign::end">:$align);
+  let assemblyFormat = "`<` $left `,` $right `,` $dilation (`,` $align^)? `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tenon_StridedAttr : Tenon_MaskAttr<"Strided", "strided"> {
+  let summary = "a query sees every so many-th block of keys";
+  let description = [{
+    Every query sees key k where `(k / block) mod stride = offset`: columns of the matrix of scores, as in the fixed patterns of
+    sparse transformers (arXiv:1904.10509) and, with an offset per head, in shards (arXiv:2407.17678). What is counted from
+    the query's own place is `#tenon.dilated`.
+
+    - (C1) `stride` and `block` are positive, and `offset` is from 0 to before `stride`.
+  }];
+  let parameters = (ins "int64_t":$stride, "int64_t":$offset, "int64_t":$block);
+  let assemblyFormat = "`<` $stride `,` $offset `,` $block `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tenon_NeighborhoodAttr : Tenon_MaskAttr<"Neighborhood", "neighborhood"> {
+  let summary = "a query sees the keys near its own place on a grid";
+  let description = [{
+    Places of a grid are numbered row by row, the last dim fastest. Key k is at place k, query q at place p as in
+    `#tenon.causal`. A query sees a key where in every dim the key's coordinate is in the window of the query's; who is outside
+    of the grid sees nothing and is not seen. Per dim, of length L (NATTEN, arXiv:2204.07143, arXiv:2209.15001, arXiv:2504.16922):
+
+    - with `dilation` d, coordinates of one remainder by d are neighbours: `x` is number `y = x / d` of the n that there are;
+    - with `stride` s, numbers of one `y / s` share the window of their leader, `(y / s) * s + s / 2`, or `(y / s) * s + s - 1`
+      in a causal dim, or n - 1 if that is less;
+    - the window of leader l is the `size` w numbers from `l - w / 2` on, moved into 0 to n; in a causal dim those from
+      `l - w + 1` up to the query's own, y.
+
+    Lists have an entry per dim; without them `stride` and `dilation` are 1 and `causal` is 0.
+
+    - (C1) `grid` has at least one dim, and lists an entry for each.
+    - (C2) lengths, sizes, strides and dilations are positive, `size * dilation` is at most the length, `stride` at most `size`,
+      `causal` 0 or 1, and the grid has less than 2^31 places.
+
+    Example:
+    ```mlir
+    #tenon.neighborhood<grid = [12, 16], size = [5, 7], stride = [2, 4], causal = [1, 0]>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$grid, ArrayRefParameter<"int64_t">:$size,
+                    ArrayRefParameter<"int64_t">:$stride, ArrayRefParameter<"int64_t">:$dilation,
+                    ArrayRefParameter<"int64_t">:$causal, "::tenon::MaskAlign":$align);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Tenon_DocumentAttr : Tenon_MaskAttr<"Document", "document"> {
+  let summary = "a query sees the keys of its own document";
+  let description = [{
+    Numbers of documents are integers in two operands of the source (its `mask_operands`, by number): a query sees the keys
+    whose number is its own. One tensor may be both, each time with a map of its own.
+  }];
+  let parameters = (ins "unsigned":$queries, "unsigned":$keys);
+  let assemblyFormat = "`<` $queries `,` $keys `>`";
+}
+
+def Tenon_KeyIntervalAttr : Tenon_MaskAttr<"KeyInterval", "key_interval"> {
+  let summary = "a query sees keys from one bound to another, both from tables";
+  let description = [{
+    Two operands of the source (its `mask_operands`, by number) hold integers for queries: a query sees the keys from `low` to
+    before `high` (tables of masks as in arXiv:2410.01359). More intervals are more masks, combined.
+  }];
+  let parameters = (ins "unsigned":$low, "unsigned":$high);
+  let assemblyFormat = "`<` $low `,` $high `>`";
+}
+
 class Tenon_MaskListAttr<string name, string mnemonic> : Tenon_MaskAttr<name, mnemonic> {
   let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$masks);
   let assemblyFormat = "`<` $masks `>`";
@@ -64,6 +142,15 @@ def Tenon_AllOfAttr : Tenon_MaskListAttr<"AllOf", "all_of"> {
 def Tenon_AnyOfAttr : Tenon_MaskListAttr<"AnyOf", "any_of"> {
   let summary = "keys that one of several masks lets through";
   let description = [{
+    - (C1) there is at least one entry, and each is a mask.
+  }];
+}
+
+def Tenon_PerHeadAttr : Tenon_MaskListAttr<"PerHead", "per_head"> {
+  let summary = "a mask for each head";
+  let description = [{
+    Head h of the query has mask number `h mod n` of the n in the list.
+
     - (C1) there is at least one entry, and each is a mask.
   }];
 }
@@ -91,8 +178,9 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
   let summary = "keys and values for an attention, with their mask";
   let description = [{
     Bundles `keys` `[B, H, T, D]` and `values` `[B, H, T, E]` with what is known of who sees what: `mask`, an attribute
-    over query and key index (`#tenon.causal`, `#tenon.window`, `#tenon.prefix`, `#tenon.all_of`, `#tenon.any_of`,
-    `#tenon.not`), and `lengths` `[B]` or `[B, H]`, the number of keys that exist in each batch, or in each head of it. A
+    over query and key index (`#tenon.causal`, `#tenon.window`, `#tenon.prefix`, `#tenon.dilated`, `#tenon.strided`,
+    `#tenon.neighborhood`, `#tenon.document`, `#tenon.key_interval`, combined by `#tenon.all_of`, `#tenon.any_of`, `#tenon.not`
+    and `#tenon.per_head`), and `lengths` `[B]` or `[B, H]`, the number of keys that exist in each batch, or in each head of it. A
     mask with alignment `end` takes the length, where given, for the number of keys.
 
     With `pages` `[B, M]` or `[B, H, M]`, keys and values lie in pools of pages, `[P, H, N, D]` and `[P, H, N, E]`, and
@@ -100,31 +188,53 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
     not exist is taken for the nearest that does; pages of keys that do not exist are not looked at. With `start` `[B]` the
     storage is a ring: key k lies where key `(start[b] + k) mod T` would. A start below 0 is taken for 0.
 
+    `mask_operands` are tensors with an element for each (b, h, q, k) by their maps, as `extras` of an attention; h is the
+    query's head. Masks whose rule is data name them by number. The region `predicate` sees indices and the elements of all of
+    them, and hides a key from a query where it yields false; what `mask` hides stays hidden.
+
     - (C1) keys and values have rank 4.
     - (C2) their first three dims agree where they are static.
     - (C3) `mask` is one of the mask attributes.
     - (C4) `lengths` has the shape of batches or of batches and heads, and integer elements.
     - (C5) `pages` has rank 2 or 3, heads in the latter case, and integer elements.
     - (C6) `start` has rank 1, the batch's size, and integer elements.
+    - (C7) there is one map per mask operand, of the dims (b, h, q, k), one result per dimension of the operand, each result a
+      dim of its own or 0; dims read by batches or keys have as many entries where static.
+    - (C8) an operand that `mask` names exists and has integers of 32 or 64 bits; its map reads q, and not k, where it is of
+      queries, and k, and not q, where it is of keys.
+    - (C9) `predicate` has the arguments (b, h, q, k, one per mask operand), indices as `index`, and yields an `i1`.
 
     Example:
     ```mlir
     %s = tenon.kv_source %k, %v mask(#tenon.causal) : tensor<1x8x128x64xf32>, tensor<1x8x128x64xf32>
     %t = tenon.kv_source %keys, %values pages(%pages : tensor<2x32xi32>) lengths %l mask(#tenon.causal)
         : tensor<100x8x16x64xf32>, tensor<100x8x16x64xf32>, tensor<2xi64>
+    %d = tenon.kv_source %k, %v mask_operands(%ids, %ids : tensor<1x128xi64>, tensor<1x128xi64>)
+        maps [affine_map<(b, h, q, k) -> (b, q)>, affine_map<(b, h, q, k) -> (b, k)>]
+        mask(#tenon.all_of<#tenon.causal, #tenon.document<0, 1>>) : tensor<1x8x128x64xf32>, tensor<1x8x128x64xf32>
     ```
   }];
   let arguments = (ins AnyRankedTensor:$keys, AnyRankedTensor:$values, Optional<AnyRankedTensor>:$pages,
-                       Optional<AnyRankedTensor>:$start, Optional<AnyRankedTensor>:$lengths, OptionalAttr<AnyAttr>:$mask);
+                       Optional<AnyRankedTensor>:$start, Optional<AnyRankedTensor>:$lengths,
+                       Variadic<AnyRankedTensor>:$mask_operands, DefaultValuedAttr<ArrayAttr, "{}">:$mask_maps,
+                       OptionalAttr<AnyAttr>:$mask);
   let results = (outs Tenon_KVSourceType:$source);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$predicate);
+  // Contiguous keys and values.
+  let builders = [OpBuilder<(ins "::mlir::Value":$keys, "::mlir::Value":$values, "::mlir::Value":$lengths,
+                              "::mlir::Attribute":$mask)>];
   let assemblyFormat = [{
     $keys `,` $values (`pages` `(` $pages^ `:` type($pages) `)`)? (`start` `(` $start^ `:` type($start) `)`)?
-    (`lengths` $lengths^)? (`mask` `(` $mask^ `)`)? attr-dict `:` type($keys) `,` type($values) (`,` type($lengths)^)?
+    (`lengths` $lengths^)? (`mask_operands` `(` $mask_operands^ `:` type($mask_operands) `)` `maps` $mask_maps)?
+    (`mask` `(` $mask^ `)`)? attr-dict `:` type($keys) `,` type($values) (`,` type($lengths)^)? (`predicate` $predicate^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// The operand whose first dim is the batch.
     ::mlir::Value getBatched() { return getPages() ? getPages() : getKeys(); }
+    ::llvm::SmallVector<::mlir::AffineMap> getMaps();
+    bool hasPredicate() { return !getPredicate().empty(); }
+    bool isMasked() { return getMask() || hasPredicate(); }
   }];
 }
 
@@ -222,6 +332,7 @@ def Tenon_AttentionOp : Tenon_Op<"attention",
     - (C10) `lse` goes with softmax; its init and result are tensors of the score's type and of the result's shape without E.
     - (C11) `partial` goes with `lse`, or with a normalizer that takes each score by itself, and not with `sink` or
       `probability`; the result is of the score's type.
+    - (C12) dims of mask operands that are read by heads or queries have as many entries where static.
 
     Example:
     ```mlir

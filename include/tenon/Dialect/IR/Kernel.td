@@ -47,8 +47,8 @@ def Tenon_KernelOp : Tenon_Op<"kernel",
 
 def Tenon_YieldOp : Tenon_Op<"yield", [Pure, ReturnLike, Terminator,
     ParentOneOf<["::tenon::KernelOp", "::tenon::TileContractOp", "::tenon::AttentionOp",
-                 "::tenon::NormalizerOp", "::tenon::RecurrenceOp"]>]> {
-  let summary = "ends a region of a tenon.kernel, tenon.tile_contract, tenon.attention, tenon.normalizer or tenon.recurrence";
+                 "::tenon::KVSourceOp", "::tenon::NormalizerOp", "::tenon::RecurrenceOp"]>]> {
+  let summary = "ends a region of a tenon.kernel, tenon.tile_contract, tenon.attention, tenon.kv_source, tenon.normalizer or tenon.recurrence";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
