@@ -33,6 +33,8 @@ constexpr double kMaxDecoded = 4;
 constexpr int64_t kDecodeRows = 64, kDecodeRowsFewRegisters = 4;
 /// A reduction dim of more points is a loop.
 constexpr int64_t kMaxUnroll = 9;
+/// A reduction dim is worth a loop of its own where at least so much of it is padding.
+constexpr double kLeastPadding = 0.06;
 constexpr int64_t kRowsPerUnit = 32;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
 /// Floating-point operations that make a unit worth its start.
@@ -67,6 +69,9 @@ public:
     if (!reductions.empty() && known[reductions.back()] && extents[reductions.back()] <= kMaxUnroll)
       taps = extents[reductions.back()];
     width = target.getVectorElements(op.getAccumulatorType());
+    for (unsigned dim : reductions)
+      if (isPadded(dim, Tile()))
+        padded.push_back(dim);
     bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim] && !dependsOn(1, dim); });
     decodesInTiles = op.hasDecode() && !open && countRows() < getLeastDecodeRows();
     elementBytes = std::max<int64_t>(1, getElementTypeOrSelf(op.getRhs().getType()).getIntOrFloatBitWidth() / 8);
@@ -297,6 +302,9 @@ private:
           bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
           cost += count * values * (dot ? 10 : scattered ? getScatterCost(tile) : 1) / reductionPoints;
         }
+    for (unsigned dim : padded)
+      if (isPadded(dim, tile))
+        cost *= getMetPart(dim, tile);
     // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
     double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
     if (tile.prepack) // a second copy of the weight in memory should be worth it
@@ -370,6 +378,47 @@ private:
     return false;
   }
 
+  /// The part of reduction dim `reduction` that register tiles meet, the rest being padding: 1 where nothing is known.
+  double getMetPart(unsigned reduction, const Tile &tile) const {
+    double part = 1;
+    for (const NonzeroRange &range : op.getNonzeroRanges()) {
+      ArrayRef<int64_t> row = coefficients[range.factor][range.dimension];
+      if (row[reduction] == 0 || !known[reduction])
+        continue;
+      int64_t dim = -1, others = 0;
+      for (unsigned other = 0; other < row.size(); ++other)
+        if (row[other] != 0 && other != reduction) {
+          dim = other;
+          ++others;
+        }
+      if (others != 1 || !known[dim] || op.isReduction(dim))
+        continue;
+      int64_t elements = dim == tile.rowDims[0] ? tile.rows[0] : dim == tile.rowDims[1] ? tile.rows[1] : 1;
+      if (dim == tile.vectorDim)
+        elements = tile.vectors * width;
+      double met = 0;
+      for (int64_t from = 0; from < extents[dim]; from += elements) {
+        int64_t last = std::min(from + elements, extents[dim]) - 1, step = row[reduction];
+        auto above = [&](int64_t value) { return llvm::divideCeilSigned(value, step); };
+        int64_t low = std::max<int64_t>(0, above(range.first - row[dim] * last));
+        int64_t high = std::min(extents[reduction], above(range.end - row[dim] * from));
+        met += std::max<int64_t>(0, high - low) * (last + 1 - from);
+      }
+      part *= met / (static_cast<double>(extents[dim]) * extents[reduction]);
+    }
+    return part;
+  }
+  bool isPadded(unsigned reduction, const Tile &tile) const { return getMetPart(reduction, tile) <= 1 - kLeastPadding; }
+  /// Whether units that cut `dim` would not know any more where the padding is.
+  bool bearsPadding(int64_t dim) const {
+    for (const NonzeroRange &range : op.getNonzeroRanges())
+      for (unsigned reduction : padded)
+        if (coefficients[range.factor][range.dimension][dim] != 0 &&
+            coefficients[range.factor][range.dimension][reduction] != 0 && isPadded(reduction, best))
+          return true;
+    return false;
+  }
+
   /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
   /// each element is loaded once for all rows and taps that read it.
   bool isDepthwise() const {
@@ -416,7 +465,8 @@ private:
     for (int64_t dim : llvm::reverse(reductions)) {
       if (dim == best.vectorDim)
         continue;
-      if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)))
+      if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)) ||
+          (llvm::is_contained(padded, dim) && isPadded(dim, best)))
         break;
       budget /= extents[dim];
       unroll.push_back(dim);
@@ -435,7 +485,7 @@ private:
     if (llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; }))
       wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
     auto cut = [&](int64_t dim, int64_t granule, int64_t step) {
-      if (wanted <= units * 1.5)
+      if (wanted <= units * 1.5 || bearsPadding(dim))
         return;
       int64_t pieces = std::ceil(wanted / units);
       int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
@@ -515,6 +565,7 @@ private:
   SmallVector<int64_t> extents;
   SmallVector<bool> known;
   SmallVector<unsigned> parallels, reductions;
+  SmallVector<unsigned> padded; // reduction dims of which a part worth leaving out is padding, with tiles of one row
   int64_t reductionPoints = 1, width = 1, elementBytes = 4;
   bool decodesInTiles = false; // every register tile, for certain
   int64_t taps = 1;            // of the innermost reduction, where it is short enough to be unrolled

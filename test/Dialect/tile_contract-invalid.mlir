@@ -507,3 +507,31 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
   } -> tensor<4x8xf32>
   return
 }
+
+// -----
+
+// tile_contract_c14
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'nonzero' to list fours of factor, dimension, first and end, but got 3 numbers}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {nonzero = array<i64: 0, 1, 2>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c14
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'nonzero' to name a factor, one of its dimensions, and a range, but got 1, 2, 0, 4}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {nonzero = array<i64: 1, 2, 0, 4>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}

@@ -75,6 +75,8 @@ private:
   SmallVector<ResultDim> out;
   /// Per spatial dim: number of taps (kDynamic where not known), step between outputs, and between taps.
   SmallVector<int64_t> taps, strides, dilations;
+  /// Per spatial dim: first and end of what is not padding; -1 where that is not known.
+  SmallVector<std::pair<int64_t, int64_t>> inside;
   bool phased = false;
 };
 
@@ -116,6 +118,13 @@ void ConvLowering::takeWindows() {
       int64_t reach = dilations[i] * (taps[i] - 1) + 1;
       high[position] = build.apply(build.sym(0) * -1 + (reach - low[position]), {build.sizesOf(x.value)[position]});
     }
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t position = op.getSpatialDim(i), size = cast<ShapedType>(x.value.getType()).getDimSize(position);
+    bool split = phased && i == inner;
+    inside.push_back(split || low[position] < 0 || ShapedType::isDynamic(size) || known(high[position]).value_or(-1) < 0
+                         ? std::pair<int64_t, int64_t>(-1, -1)
+                         : std::pair<int64_t, int64_t>(low[position], low[position] + size));
   }
   if (phased && padIntoPhases(low, high))
     return;
@@ -382,6 +391,16 @@ Value ConvLowering::contract() {
     std::swap(maps[0], maps[1]);
   }
   maps.push_back(map(outExprs));
+  // Where windows hang over the edge, their taps there need not be looked at.
+  SmallVector<int64_t> nonzero;
+  for (auto [position, role] : llvm::enumerate(x.roles)) {
+    if (role < kSpatial || !w.has(role) || inside[role - kSpatial].first < 0)
+      continue;
+    int64_t size = cast<ShapedType>(x.value.getType()).getDimSize(position);
+    auto [first, end] = inside[role - kSpatial];
+    if (!ShapedType::isDynamic(size) && (first > 0 || end < size))
+      nonzero.append({op.getChannelsLast() ? 0 : 1, static_cast<int64_t>(position), first, end, size});
+  }
   auto generic = linalg::GenericOp::create(
       rewriter, op.getLoc(), sums.getType(), inputs, sums, maps, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
@@ -393,6 +412,8 @@ Value ConvLowering::contract() {
           sum = arith::AddIOp::create(b, loc, args[2], arith::MulIOp::create(b, loc, lhs, rhs));
         linalg::YieldOp::create(b, loc, sum);
       });
+  if (!nonzero.empty())
+    generic->setAttr(kNonzeroAttr, rewriter.getDenseI64ArrayAttr(nonzero));
   return generic.getResult(0);
 }
 

@@ -287,7 +287,22 @@ LogicalResult TileContractOp::verify() {
     return emitOpError("expected 'decode_rows' of at least 0, and 0 without a 'decode' region and a parallel "
                        "'vector_dim', but got ")
            << getDecodeRows() << " and " << vectorDim;
+  if (getNonzero().size() % 4 != 0) // (C14)
+    return emitOpError("expected 'nonzero' to list fours of factor, dimension, first and end, but got ")
+           << getNonzero().size() << " numbers";
+  for (const NonzeroRange &range : getNonzeroRanges())
+    if (range.factor < 0 || range.factor > 1 || range.dimension < 0 || range.first < 0 || range.end < range.first ||
+        range.dimension >= cast<ShapedType>(getOperand(range.factor).getType()).getRank()) // (C14)
+      return emitOpError("expected 'nonzero' to name a factor, one of its dimensions, and a range, but got ")
+             << range.factor << ", " << range.dimension << ", " << range.first << ", " << range.end;
   return verifyPanels(*this);
+}
+
+SmallVector<NonzeroRange> TileContractOp::getNonzeroRanges() {
+  SmallVector<NonzeroRange> ranges;
+  for (ArrayRef<int64_t> rest = getNonzero(); rest.size() >= 4; rest = rest.drop_front(4))
+    ranges.push_back({rest[0], rest[1], rest[2], rest[3]});
+  return ranges;
 }
 
 void TileContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
@@ -392,7 +407,18 @@ FailureOr<TilingResult> TileContractOp::getTiledImplementation(OpBuilder &builde
   SmallVector<Type> types;
   if (getResult())
     types.push_back(operands.back().getType());
-  Operation *op = mlir::clone(builder, getOperation(), types, operands);
+  auto op = cast<TileContractOp>(mlir::clone(builder, getOperation(), types, operands));
+  // What is known of a dimension's ends is lost where a tile has a part of it that starts anywhere.
+  SmallVector<int64_t> nonzero;
+  for (const NonzeroRange &range : getNonzeroRanges()) {
+    AffineExpr expr = getMaps()[range.factor].getResult(range.dimension);
+    bool whole = true;
+    for (unsigned dim = 0; dim < getNumLoops(); ++dim)
+      whole &= !expr.isFunctionOfDim(dim) || isConstantIntValue(offsets[dim], 0);
+    if (whole)
+      nonzero.append({range.factor, range.dimension, range.first, range.end});
+  }
+  op.setNonzero(nonzero);
   tiled.tiledOps.push_back(op);
   llvm::append_range(tiled.tiledValues, op->getResults());
   return tiled;

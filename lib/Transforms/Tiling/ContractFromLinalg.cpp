@@ -182,12 +182,30 @@ public:
                                      factors.right->get(), extras, out, rewriter.getAffineMapArrayAttr(maps),
                                      rewriter.getArrayAttr(iterators), /*decodes=*/factors.decoded != nullptr);
     op.getEpilogue().push_back(epilogue);
+    op.setNonzero(getNonzero());
     if (factors.decoded)
       buildDecode(op.getDecode().front(), accumulator);
     rewriter.replaceOp(last, op.getResult());
   }
 
 private:
+  /// What the contraction says of its inputs' padding, where they are still of the size that it was said of.
+  SmallVector<int64_t> getNonzero() {
+    SmallVector<int64_t> nonzero;
+    auto said = contraction->getAttrOfType<DenseI64ArrayAttr>(kNonzeroAttr);
+    for (ArrayRef<int64_t> rest = said ? said.asArrayRef() : ArrayRef<int64_t>(); rest.size() >= 5;
+         rest = rest.drop_front(5)) {
+      for (int64_t number : {0, 1}) {
+        OpOperand *factor = number == 0 ? factors.left : factors.right;
+        auto type = cast<ShapedType>(factor->get().getType());
+        if (static_cast<int64_t>(factor->getOperandNumber()) == rest[0] && rest[1] < type.getRank() &&
+            type.getDimSize(rest[1]) == rest[4])
+          nonzero.append({number, rest[1], rest[2], rest[3]});
+      }
+    }
+    return nonzero;
+  }
+
   /// The part of the contraction's body that the decoded factor comes from.
   void buildDecode(Region &region, Type accumulator) {
     OpBuilder::InsertionGuard guard(rewriter);

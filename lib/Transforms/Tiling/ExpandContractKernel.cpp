@@ -165,6 +165,46 @@ private:
     return vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD, sum, arith::FastMathFlags::reassoc);
   }
 
+  /// Narrows the steps [first, end) of reduction dim `dim` to those in which some element of the tile meets an element
+  /// of a factor that may be other than zero.
+  void leaveOutZeros(unsigned dim, Value &first, Value &end) {
+    auto make = [&]<typename Op>(Value a, Value b) -> Value { return builder.createOrFold<Op>(loc, a, b); };
+    for (const NonzeroRange &range : op.getNonzeroRanges()) {
+      if (isPacked(range.factor))
+        continue;
+      ArrayRef<int64_t> coefficients = contraction.coefficients[range.factor][range.dimension];
+      int64_t step = coefficients[dim], reach = 0; // from the tile's first element to its last one
+      if (step == 0)
+        continue;
+      Value base = constant(0);
+      bool known = true;
+      for (auto [other, coefficient] : llvm::enumerate(coefficients)) {
+        if (coefficient == 0 || other == dim)
+          continue;
+        if (op.isReduction(other) || !place[other]) {
+          known = false;
+          continue;
+        }
+        base = add(base, make.operator()<arith::MulIOp>(place[other], constant(coefficient)));
+        int64_t count = tile.rows[other];
+        if (static_cast<int64_t>(other) == contraction.vectorDim)
+          count = tile.lanes.back().offset + tile.lanes.back().width;
+        reach += coefficient * (count - 1);
+      }
+      if (!known)
+        continue;
+      // base + reach + step * t >= range.first, and base + step * t < range.end.
+      Value low = make.operator()<arith::SubIOp>(constant(range.first - reach), base);
+      Value high = make.operator()<arith::SubIOp>(constant(range.end), base);
+      if (step > 1) {
+        low = make.operator()<arith::CeilDivSIOp>(low, constant(step));
+        high = make.operator()<arith::CeilDivSIOp>(high, constant(step));
+      }
+      first = make.operator()<arith::MaxSIOp>(first, low);
+      end = make.operator()<arith::MinSIOp>(end, high);
+    }
+  }
+
   /// The loops over the reduction dims from `depth` on; returns the accumulators after them.
   SmallVector<Value> emitLoops(unsigned depth, SmallVector<Value> sums) {
     if (depth == loops.size()) {
@@ -175,7 +215,10 @@ private:
     bool lanes = contraction.isDot() && static_cast<int64_t>(dim) == contraction.vectorDim;
     OpFoldResult extent = streamed == dim ? builder.getIndexAttr(streamSteps) : contraction.extents[dim];
     int64_t step = lanes ? contraction.width : 1;
-    Value end = getValueOrCreateConstantIndexOp(builder, loc, extent), mainEnd = end;
+    Value first = constant(0), end = getValueOrCreateConstantIndexOp(builder, loc, extent);
+    if (!lanes && streamed != dim)
+      leaveOutZeros(dim, first, end);
+    Value mainEnd = end;
     std::optional<int64_t> fixed = getConstantIntValue(extent);
     if (lanes)
       mainEnd =
@@ -193,8 +236,7 @@ private:
       sums = SmallVector<Value>(op.getResults());
     };
     if (!lanes || !fixed || *fixed >= step)
-      loop(constant(0), mainEnd,
-           [&](Value, SmallVector<Value> values) { return emitLoops(depth + 1, std::move(values)); });
+      loop(first, mainEnd, [&](Value, SmallVector<Value> values) { return emitLoops(depth + 1, std::move(values)); });
     if (!lanes || (fixed && *fixed % step == 0))
       return sums;
     // The last lanes of a dot: at most one pass.

@@ -123,6 +123,11 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
     panels.push_back(factor);
     op.setPanels(panels);
     op.setVectorDim(schedule.getVectorDim());
+    SmallVector<int64_t> nonzero; // the factor's dimensions are others now
+    for (const NonzeroRange &range : op.getNonzeroRanges())
+      if (range.factor != static_cast<int64_t>(factor))
+        nonzero.append({range.factor, range.dimension, range.first, range.end});
+    op.setNonzero(nonzero);
   }
 
   /// Gives the kernel panels in the place of the weight that it takes as `argument`.

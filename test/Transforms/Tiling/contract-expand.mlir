@@ -221,3 +221,23 @@ func.func @parts(%a: memref<1x16x4xf32>, %b: memref<16x4x8xf32>, %o: memref<1x8x
   }
   return
 }
+
+// -----
+
+// A row of pixels at h of a padded input: taps i with 1 <= h + i < 8 are looked at.
+// CHECK-LABEL: func @rows
+// CHECK: scf.for %[[H:.*]] = %c0 to %c7 step %c1
+// CHECK-DAG: %[[LOW:.*]] = arith.subi %c1, %[[H]]
+// CHECK-DAG: %[[HIGH:.*]] = arith.subi %c8, %[[H]]
+// CHECK-DAG: %[[FIRST:.*]] = arith.maxsi %[[LOW]], %c0
+// CHECK-DAG: %[[END:.*]] = arith.minsi %[[HIGH]], %c3
+// CHECK: scf.for %{{.*}} = %[[FIRST]] to %[[END]] step %c1
+func.func @rows(%w: memref<3x3xf32>, %x: memref<9x10xf32>, %o: memref<7x8xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%w : memref<3x3xf32>) rhs(%x : memref<9x10xf32>) outs(%o : memref<7x8xf32>)
+      maps [affine_map<(h, w, i, j) -> (i, j)>, affine_map<(h, w, i, j) -> (h + i, w + j)>, affine_map<(h, w, i, j) -> (h, w)>]
+      attributes {register_ = array<i64: 1, 8, 1, 1>, vector_dim = 1 : i64, vector_width = 8 : i64, unroll = array<i64: 3>, nonzero = array<i64: 1, 0, 1, 8>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}

@@ -47,9 +47,15 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     - (C12) a `decode` region has arguments of the element types of rhs and of the last extras, then none or one of type
       index for each reduction dim, and yields one value of the accumulator's type.
     - (C13) `decode_rows` is not negative; it needs a `decode` region and a parallel `vector_dim`.
+    - (C14) `nonzero` lists fours of numbers: a factor, one of its dimensions, and `first` and `end` with
+      `0 <= first <= end`.
 
     A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
     at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
+
+    `nonzero` promises that the elements of a factor from `first` to before `end` along a dimension are all that are not
+    zero: it is the padding of a convolution. A reduction loop leaves out the steps in which all elements of a register tile
+    would be multiplied by such zeros. (What it is multiplied by is taken for finite.)
 
     `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack` and `decode_rows` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
@@ -75,7 +81,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels,
-    DefaultValuedAttr<I64Attr, "0">:$decode_rows);
+    DefaultValuedAttr<I64Attr, "0">:$decode_rows,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$nonzero);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue, VariadicRegion<SizedRegion<1>>:$decode);
   let assemblyFormat = [{
@@ -121,6 +128,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
       return arguments;
     }
     ::llvm::SmallVector<unsigned> getReductionDims();
+    /// The entries of `nonzero`.
+    ::llvm::SmallVector<::tenon::NonzeroRange> getNonzeroRanges();
     unsigned getNumLoops() { return getIterators().size(); }
     bool isReduction(unsigned dim);
     ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }

@@ -23,6 +23,13 @@ class RecurrenceOp; // a parent of tenon.yield; in State.h
 }
 #define GET_TYPEDEF_CLASSES
 #include "tenon/Dialect/IR/TenonTypes.h.inc"
+namespace tenon {
+/// A factor of a contraction whose elements outside [first, end) along a dimension are zero.
+struct NonzeroRange {
+  int64_t factor, dimension, first, end;
+};
+} // namespace tenon
+
 #define GET_OP_CLASSES
 #include "tenon/Dialect/IR/TenonOps.h.inc"
 
@@ -40,6 +47,9 @@ inline constexpr llvm::StringLiteral kScheduleAttr = "tenon.schedule";
 inline constexpr llvm::StringLiteral kTargetAttr = "tenon.target";
 /// On a module: every op is a kernel of its own.
 inline constexpr llvm::StringLiteral kUnfusedAttr = "tenon.unfused";
+/// On a linalg contraction: fives of input, dimension, and first and end of what is not padding there, and the
+/// dimension's size, by which a reader knows that it is still what it was (NonzeroRange).
+inline constexpr llvm::StringLiteral kNonzeroAttr = "tenon.nonzero";
 /// Argument/result attributes of the entry function `main`: name of the port, its dtype as NumPy spells it
 /// ("float32", "bool", "uint8", ...), and an array of dimension names ("" where unnamed).
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
