@@ -276,6 +276,21 @@ func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tenso
 
 // -----
 
+// Heads with masks of their own share no unit, though they share keys.
+// expected-error @+1 {{expected the heads of a unit of an attention to divide the 1 that share keys, but got 2}}
+func.func private @k(%q: tensor<1x4x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x4x8x4xf32>) -> tensor<1x4x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 2, 8, 0], cache = [0, 0, 0, 8], register = [1, 1, 4, 8],
+                                                               vector_dim = 3, vector_width = 8>} {
+  %s = tenon.kv_source %k, %v mask(#tenon.per_head<#tenon.causal, #tenon.prefix<2>>) : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x4x8x4xf32>) : tensor<1x4x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x4x8x4xf32>
+  return %r : tensor<1x4x8x4xf32>
+}
+
+// -----
+
 // expected-error @+1 {{expected the heads of a unit of an attention to divide the 2 that share keys, but got 4}}
 func.func private @k(%q: tensor<1x4x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x4x8x4xf32>) -> tensor<1x4x8x4xf32>
     attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 4, 8, 0], cache = [0, 0, 0, 8], register = [1, 1, 4, 16], vector_width = 16>} {

@@ -103,3 +103,55 @@ func.func private @any_number(%q: tensor<1x2x?x64xf32>, %k: tensor<1x2x16x64xf32
   } -> tensor<1x2x?x64xf32>
   return %r : tensor<1x2x?x64xf32>
 }
+
+// A mask with holes: a tile that no row of the unit sees is left out, one that all rows see is not masked. What the test of a pair
+// needs of its query or its key alone is computed once for rows, and once for columns.
+// CHECK-LABEL: func private @holes
+// CHECK: scf.for {{.*}} iter_args(%[[HIGHEST:.*]] = %{{.*}}, %[[SUM:.*]] = %{{.*}}, %[[RESULT:.*]] = %{{.*}})
+// CHECK: scf.if %{{.*}} -> (tensor<32xf32>, tensor<32xf32>, tensor<32x64xf32>)
+// CHECK-NEXT: scf.yield %[[HIGHEST]], %[[SUM]], %[[RESULT]]
+// CHECK: else
+// CHECK: tenon.tile_contract
+// CHECK: scf.if
+// CHECK: else
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<32xi64>)
+// CHECK: arith.remsi
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<?xi64>)
+// CHECK: arith.remsi
+// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<32xi64>, tensor<?xi64>)
+// CHECK-NOT: arith.remsi
+// CHECK: math.exp
+func.func private @holes(%q: tensor<2x8x128x64xf32>, %k: tensor<2x8x256x64xf32>, %v: tensor<2x8x256x64xf32>, %o: tensor<2x8x128x64xf32>) -> tensor<2x8x128x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 32, 0], cache = [0, 0, 0, 128],
+                                                               register = [1, 1, 4, 32], vector_dim = 3, vector_width = 16>} {
+  %s = tenon.kv_source %k, %v mask(#tenon.any_of<#tenon.prefix<8>, #tenon.dilated<4, 0, 8>>) : tensor<2x8x256x64xf32>, tensor<2x8x256x64xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<2x8x128x64xf32>) : tensor<2x8x128x64xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x8x128x64xf32>
+  return %r : tensor<2x8x128x64xf32>
+}
+
+// Heads with masks of their own: the test is that of the unit's head. A predicate is asked of every pair.
+// CHECK-LABEL: func private @heads
+// CHECK: scf.forall (%{{.*}}, %[[H:.*]], %{{.*}}) =
+// CHECK: %[[WHICH:.*]] = arith.remui %[[H]], %c2
+// CHECK: scf.index_switch %[[WHICH]]
+// CHECK: case 0
+// CHECK: arith.cmpi sle
+// CHECK: default
+// CHECK: arith.cmpi ne
+func.func private @heads(%q: tensor<2x8x128x64xf32>, %k: tensor<2x2x256x64xf32>, %v: tensor<2x2x256x64xf32>, %o: tensor<2x8x128x64xf32>) -> tensor<2x8x128x64xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 32, 0], cache = [0, 0, 0, 128],
+                                                               register = [1, 1, 4, 32], vector_dim = 3, vector_width = 16>} {
+  %s = tenon.kv_source %k, %v mask(#tenon.per_head<#tenon.causal, #tenon.prefix<100>>) : tensor<2x2x256x64xf32>, tensor<2x2x256x64xf32> predicate {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %p = arith.cmpi ne, %i, %j : index
+    tenon.yield %p : i1
+  }
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<2x8x128x64xf32>) : tensor<2x8x128x64xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<2x8x128x64xf32>
+  return %r : tensor<2x8x128x64xf32>
+}

@@ -13,10 +13,9 @@ draw = draws(6)
 
 def near(i, j, count, size, stride=1, dilation=1):
     """Whether j is among the `size` neighbours of i, of `count` places; at borders the window is shifted inside. Runs of
-    `stride` places share a window. Works on numbers of a score and on arrays of NumPy."""
-    low, high = (tn.maximum, tn.minimum) if not isinstance(i, np.ndarray) else (np.maximum, np.minimum)
+    `stride` places share a window."""
     leader = i // dilation // stride * stride + stride // 2
-    first = high(low(leader - size // 2, 0), count // dilation - size)
+    first = np.clip(leader - size // 2, 0, count // dilation - size)
     return (i % dilation == j % dilation) & (j // dilation >= first) & (j // dilation < first + size)
 
 
@@ -27,38 +26,20 @@ def hidden(seen):
 @variant("Neighbourhood, 1-D, dilated", "NATTEN, arXiv:2204.07143, arXiv:2209.15001")
 @tn.jit
 def neighbours_1d(q, k, v):
-    count, scale = q.shape[2], 1 / math.sqrt(q.shape[3])
-
-    def score(s, b, h, i, j):
-        return tn.where(near(i, j, count, size=7, dilation=4), s * scale, -math.inf)
-
-    return tn.attention(q, k, v, score=score)
+    return tn.attention(q, k, v, mask=tn.masks.neighborhood(q.shape[2], size=7, dilation=4))
 
 
 @variant("Neighbourhood, 2-D, with a stride", "Generalized neighbourhood attention, arXiv:2504.16922")
 @tn.jit
 def neighbours_2d(q, k, v):  # places of a grid 12 x 16, row by row
-    rows, columns, scale = 12, 16, 1 / math.sqrt(q.shape[3])
-
-    def score(s, b, h, i, j):
-        in_rows = near(i // columns, j // columns, rows, size=5, stride=2)
-        in_columns = near(i % columns, j % columns, columns, size=7, stride=4)
-        return tn.where(in_rows & in_columns, s * scale, -math.inf)
-
-    return tn.attention(q, k, v, score=score)
+    return tn.attention(q, k, v, mask=tn.masks.neighborhood((12, 16), size=(5, 7), stride=(2, 4)))
 
 
 @variant("Neighbourhood, 3-D, causal in time", "NATTEN, arXiv:2204.07143")
 @tn.jit
 def neighbours_3d(q, k, v):  # places of a grid 4 x 6 x 8: time, rows, columns
-    scale = 1 / math.sqrt(q.shape[3])
-
-    def score(s, b, h, i, j):
-        (ti, tj), (ri, rj), (ci, cj) = (i // 48, j // 48), (i // 8 % 6, j // 8 % 6), (i % 8, j % 8)
-        seen = (tj <= ti) & (ti - tj < 2) & near(ri, rj, 6, size=3) & near(ci, cj, 8, size=3, dilation=2)
-        return tn.where(seen, s * scale, -math.inf)
-
-    return tn.attention(q, k, v, score=score)
+    near = tn.masks.neighborhood((4, 6, 8), size=(2, 3, 3), dilation=(1, 1, 2), causal=(True, False, False))
+    return tn.attention(q, k, v, mask=near)
 
 
 def grid(count, heads=3):
@@ -82,13 +63,10 @@ def test_neighbourhoods():
 
 @variant("Shards per head", "S2-Attention, arXiv:2407.17678")
 @tn.jit
-def head_shards(q, k, v):
-    heads, scale = q.shape[1], 1 / math.sqrt(q.shape[3])
-
-    def score(s, b, h, i, j):  # of far keys, a head sees every `heads`-th block of 16
-        return tn.where((i - j < 32) | (j // 16 % heads == h), s * scale, -math.inf)
-
-    return tn.attention(q, k, v, score=score, mask=tn.masks.causal())
+def head_shards(q, k, v):  # of far keys, a head sees every `heads`-th block of 16
+    heads = q.shape[1]
+    shards = tn.masks.per_head([tn.masks.strided(heads, offset=h, block=16) for h in range(heads)])
+    return tn.attention(q, k, v, mask=tn.masks.causal() & (tn.masks.window(31) | shards))
 
 
 def test_head_shards():
@@ -99,28 +77,75 @@ def test_head_shards():
 
 @variant("Packed documents with prefixes", "Prefix LM, arXiv:1910.10683; packing, arXiv:2107.02027")
 @tn.jit
-def documents(q, k, v, document, is_prefix):  # [B, S]: which document, whether part of its prefix
-    scale = 1 / math.sqrt(q.shape[3])
+def documents(q, k, v, document, prefix_end):  # [B, S]: which document, and before which key its prefix ends
+    first = tn.masks.key_interval(tn.zeros(prefix_end.shape, "int64"), prefix_end)
+    return tn.attention(q, k, v, mask=tn.masks.document(document) & (tn.masks.causal() | first))
 
-    def score(s, b, h, i, j):
-        seen = (document[b, i] == document[b, j]) & ((j <= i) | (is_prefix[b, j] > 0))
-        return tn.where(seen, s * scale, -math.inf)
 
-    return tn.attention(q, k, v, score=score)
+@variant("Tables of intervals", "FlashMask, arXiv:2410.01359")
+@tn.jit
+def intervals(q, k, v, low, high):  # [B, S]: a query sees keys from `low` to before `high`
+    return tn.attention(q, k, v, mask=tn.masks.key_interval(low, high) & tn.masks.causal())
+
+
+def test_intervals():
+    rng = np.random.default_rng(3)
+    low, high = rng.integers(0, 100, (2, 130)), rng.integers(60, 140, (2, 130))
+    low, high = np.minimum(low, np.arange(130)), np.maximum(high, np.arange(130) + 1)
+
+    def reference(q, k, v, low, high):
+        i, j = np.arange(130)[:, None], np.arange(130)
+        seen = (j >= low[..., None]) & (j < high[..., None]) & (j <= i)
+        return attend(q, k, v, lambda s, *_: np.where(seen[:, None], s, -np.inf))
+
+    check(intervals, reference, draw(2, 3, 130, 16), draw(2, 3, 130, 16), draw(2, 3, 130, 16), low, high)
+
+
+@variant("A sparse transformer's strided and fixed patterns", "Child et al. 2019, arXiv:1904.10509")
+@tn.jit
+def sparse_transformer(q, k, v):  # one head strided, one fixed: the last keys, and columns of far ones
+    stride = 16
+    strided = tn.masks.window(stride) | tn.masks.dilated(-1, 0, stride)
+    fixed = tn.masks.window(stride) | tn.masks.strided(stride, offset=stride - 1)
+    return tn.attention(q, k, v, mask=tn.masks.causal() & tn.masks.per_head([strided, fixed]))
+
+
+def test_sparse_transformer():
+    def reference(q, k, v):
+        i, j = np.arange(150)[:, None], np.arange(150)
+        seen = np.stack(np.broadcast_arrays((i - j) % 16 == 0, j % 16 == 15)) | (i - j <= 16)
+        return attend(q, k, v, lambda s, *_: np.where(seen & (j <= i), s, -np.inf))
+
+    check(sparse_transformer, reference, draw(1, 2, 150, 16), draw(1, 2, 150, 16), draw(1, 2, 150, 16))
+
+
+@variant("A predicate of positions", "FlexAttention, arXiv:2412.05496")
+@tn.jit
+def predicate(q, k, v, depth):  # [S]: of nested spans; a token sees what is before it and not deeper
+    return tn.attention(q, k, v, mask=tn.masks.causal(), predicate=lambda b, h, i, j: depth[j] <= depth[i])
+
+
+def test_predicate():
+    depth = np.random.default_rng(4).integers(0, 4, 90)
+
+    def reference(q, k, v, depth):
+        return attend(q, k, v, mask=lambda i, j: (j <= i) & (depth[j] <= depth[i]))
+
+    check(predicate, reference, draw(2, 4, 90, 16), draw(2, 2, 90, 16), draw(2, 2, 90, 16), depth)
 
 
 def test_documents():
     ends = [[30, 31, 90, 120], [60, 61, 62, 120]]
     document = np.array([[np.searchsorted(row, i, "right") for i in range(120)] for row in ends], np.int64)
     start = np.array([[([0] + row)[d] for d in line] for row, line in zip(ends, document)])
-    is_prefix = (np.arange(120) - start < 10).astype(np.int64)
+    prefix_end = start + 10
 
-    def reference(q, k, v, document, is_prefix):
+    def reference(q, k, v, document, prefix_end):
         i, j = np.arange(120)[:, None], np.arange(120)
-        seen = (document[:, :, None] == document[:, None]) & ((j <= i) | (is_prefix[:, None] > 0))
+        seen = (document[:, :, None] == document[:, None]) & ((j <= i) | (j < prefix_end[:, :, None]))
         return attend(q, k, v, lambda s, *_: np.where(seen[:, None], s, -np.inf))
 
-    check(documents, reference, draw(2, 3, 120, 16), draw(2, 3, 120, 16), draw(2, 3, 120, 16), document, is_prefix)
+    check(documents, reference, draw(2, 3, 120, 16), draw(2, 3, 120, 16), draw(2, 3, 120, 16), document, prefix_end)
 
 
 @variant("Blocks chosen by antidiagonal scores", "XAttention, arXiv:2503.16428")
