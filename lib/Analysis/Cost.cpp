@@ -87,7 +87,7 @@ public:
     return product;
   }
 
-  /// Both products over all pairs: what a mask saves is not known here.
+  /// Both products over all pairs, those of full lists where there are lists: what a mask saves is not known here.
   std::optional<Polynomial> getFlops(AttentionOp op) {
     std::optional<Polynomial> rows(Polynomial(1)), total(Polynomial(0)), depth = getDim(op.getQuery(), 3);
     for (unsigned dim = 0; dim < 3; ++dim)
@@ -101,6 +101,11 @@ public:
       if (Value pages = source.getPages()) {
         std::optional<Polynomial> count = getDim(pages, cast<ShapedType>(pages.getType()).getRank() - 1);
         keys = keys && count ? std::optional(*keys * *count) : std::nullopt;
+      }
+      if (Value blocks = source.getBlocks()) {
+        keys = getDim(blocks, 3);
+        if (keys)
+          keys = *keys * Polynomial(source.getBlockKeys());
       }
       if (!rows || !depth || !keys || !width)
         return std::nullopt;

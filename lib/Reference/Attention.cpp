@@ -16,7 +16,8 @@ namespace {
 
 struct Source {
   Tensor keys, values;
-  std::optional<Tensor> pages, start, lengths;
+  std::optional<Tensor> pages, start, lengths, blocks, blockWeights;
+  int64_t blockKeys, blockQueries;
   Attribute mask;
   SmallVector<Tensor> maskOperands;
   SmallVector<AffineMap> maskMaps;
@@ -65,6 +66,31 @@ struct Source {
       k %= size;
     }
     return (page * getHeads() + head) * size + k;
+  }
+
+  /// Calls `visit(k, weight)` for what is listed of the keys from `low` to before `high`, of `count`; for each without
+  /// lists.
+  LogicalResult forKeys(ArrayRef<int64_t> at, int64_t heads, int64_t low, int64_t high, int64_t count,
+                        function_ref<LogicalResult(int64_t k, double weight)> visit) const {
+    auto forRange = [&](int64_t from, int64_t to, double weight) {
+      for (int64_t k = std::max(low, from); k < std::min(high, to); ++k)
+        if (failed(visit(k, weight)))
+          return failure();
+      return success();
+    };
+    if (!blocks)
+      return forRange(0, count, 0);
+    ArrayRef<int64_t> shape = blocks->shape();
+    int64_t list = at[2] / blockQueries;
+    for (int64_t entry = 0; list < shape[2] && entry < shape[3]; ++entry) {
+      int64_t place = flatten(shape, {at[0], at[1] / (heads / shape[1]), list, entry}), block = blocks->data()[place].i;
+      if (block < 0 || block >= llvm::divideCeil(count, blockKeys))
+        continue;
+      double weight = blockWeights ? blockWeights->data()[place].f : 0;
+      if (failed(forRange(block * blockKeys, std::min(count, (block + 1) * blockKeys), weight)))
+        return failure();
+    }
+    return success();
   }
 };
 
@@ -175,6 +201,10 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
                   read(from.getPages()),
                   read(from.getStart()),
                   read(from.getLengths()),
+                  read(from.getBlocks()),
+                  read(from.getBlockWeights()),
+                  int64_t(from.getBlockKeys()),
+                  int64_t(from.getBlockQueries()),
                   from.getMask().value_or(Attribute()),
                   {},
                   from.getMaps(),
@@ -188,6 +218,10 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
       for (auto [result, extent] : llvm::zip(map.getResults(), operand.shape()))
         if (auto dim = dyn_cast<AffineDimExpr>(result); dim && sizes[dim.getPosition()] > extent)
           return op.emitError() << "index out of bounds: " << extent << " of " << extent << " in a mask operand";
+    int64_t lists = source.blocks ? source.blocks->shape()[1] : 1;
+    if (lists == 0 ? query.shape()[1] != 0 : query.shape()[1] % lists != 0)
+      return op.emitError() << "expected the heads of the blocks of source " << number << " to divide the query's "
+                            << query.shape()[1] << ", but got " << lists;
     int64_t heads = source.getHeads();
     if (heads == 0 ? query.shape()[1] != 0 : query.shape()[1] % heads != 0)
       return op.emitError() << "expected the heads of source " << number << " to divide the query's "
@@ -219,12 +253,13 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
     for (const Source &source : sources) {
       int64_t group = h / (query.shape()[1] / source.getHeads()), count = source.countKeys(b, group);
       int64_t each = llvm::alignTo(llvm::divideCeil(count, parts), 64);
-      for (int64_t k = part * each, end = op.getPartial() ? std::min(count, k + each) : count; k < end; ++k) {
+      int64_t low = part * each, high = op.getPartial() ? std::min(count, low + each) : count;
+      auto visit = [&](int64_t k, double weight) -> LogicalResult {
         FailureOr<bool> isSeen = source.sees(at, k, queries, count);
         if (failed(isSeen))
           return failure();
         if (!*isSeen)
-          continue;
+          return success();
         int64_t row = source.getRow(b, group, k);
         const Scalar *key = source.keys.data() + row * depth;
         double dot = 0;
@@ -242,10 +277,13 @@ LogicalResult Interpreter::runAttention(AttentionOp op) {
         llvm::append_range(arguments, entry.place);
         if (failed(score(arguments, at, results)))
           return failure();
-        entry.weight = results[0].f;
+        entry.weight = results[0].f + weight;
         if (op.isElementwise() || entry.weight != -std::numeric_limits<double>::infinity())
           seen.push_back(std::move(entry));
-      }
+        return success();
+      };
+      if (failed(source.forKeys(at, query.shape()[1], low, high, count, visit)))
+        return failure();
     }
     double total = normalize(op, seen, sink ? std::optional<double>(sink->data()[h].f) : std::nullopt);
     if (rule && failed((*rule)(seen, at)))

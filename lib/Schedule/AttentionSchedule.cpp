@@ -23,7 +23,8 @@ static bool differByHead(KVSourceOp source) {
          });
 }
 
-/// How many neighbouring heads read the same head of every source in the same way; 1 where that is not known.
+/// How many neighbouring heads read the same head of every source in the same way, and the same lists; 1 where that is
+/// not known.
 static int64_t countSharingHeads(AttentionOp op) {
   int64_t heads = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1), sharing = 0;
   for (unsigned number = 0; number < op.getSources().size(); ++number) {
@@ -32,11 +33,13 @@ static int64_t countSharingHeads(AttentionOp op) {
         differByHead(op.getSource(number)))
       return 1;
     sharing = std::gcd(sharing, heads / groups);
+    if (Value blocks = op.getSource(number).getBlocks())
+      sharing = std::gcd(sharing, heads / std::max<int64_t>(1, cast<RankedTensorType>(blocks.getType()).getDimSize(1)));
   }
   return std::max<int64_t>(1, sharing);
 }
 
-/// How many keys all sources have places for; nullopt where that is not known.
+/// How many keys all sources have places for, or have in a list; nullopt where that is not known.
 static std::optional<int64_t> countKeys(AttentionOp op) {
   int64_t total = 0;
   for (unsigned number = 0; number < op.getSources().size(); ++number) {
@@ -46,9 +49,28 @@ static std::optional<int64_t> countKeys(AttentionOp op) {
       pages = cast<RankedTensorType>(source.getPages().getType()).getShape().back();
     if (ShapedType::isDynamic(keys) || ShapedType::isDynamic(pages))
       return std::nullopt;
-    total += keys * pages;
+    keys *= pages;
+    if (Value blocks = source.getBlocks()) {
+      int64_t entries = cast<RankedTensorType>(blocks.getType()).getShape().back();
+      if (ShapedType::isDynamic(entries))
+        return std::nullopt;
+      keys = entries * std::min<int64_t>(source.getBlockKeys(), keys);
+    }
+    total += keys;
   }
   return total;
+}
+
+/// How many neighbouring queries share the lists of every source; 0 where all do.
+static int64_t countSharingQueries(AttentionOp op) {
+  int64_t queries = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(2), sharing = 0;
+  for (unsigned number = 0; number < op.getSources().size(); ++number) {
+    KVSourceOp source = op.getSource(number);
+    int64_t count = source.getBlockQueries();
+    if (source.getBlocks() && (ShapedType::isDynamic(queries) || count < queries))
+      sharing = std::gcd(sharing, count);
+  }
+  return sharing;
 }
 
 ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
@@ -68,6 +90,10 @@ ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
     int64_t bytes = op.getScoreType().getIntOrFloatBitWidth() / 8 * heads * countKeys(op).value_or(kUnknown);
     rows = std::clamp<int64_t>(target.getL2Bytes() / std::max<int64_t>(bytes, 1), 1, rows);
   }
+  // The rows of a unit have one list: the largest part of those that share one.
+  if (int64_t shared = countSharingQueries(op))
+    for (rows = std::min(rows, shared); shared % rows != 0;)
+      --rows;
   // Six rows of accumulators; one row leaves registers for more vectors.
   int64_t rowTile = std::min<int64_t>(rows, 6), headTile = rows == 1 ? std::min<int64_t>(heads, 6) : 1;
   int64_t vectors = target.getVectorRegisters() > 16 ? 4 : 2;
@@ -85,6 +111,10 @@ LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, ScheduleAttr s
   if (heads < 1 || countSharingHeads(op) % heads != 0)
     return kernel.emitError("expected the heads of a unit of an attention to divide the ")
            << countSharingHeads(op) << " that share keys, but got " << heads;
+  int64_t shared = countSharingQueries(op), rows = schedule.getParallel()[2];
+  if (shared != 0 && (rows < 1 || shared % rows != 0))
+    return kernel.emitError("expected the rows of a unit of an attention to divide the ")
+           << shared << " queries that share a list, but got " << rows;
   if (schedule.getParallel()[2] < 1 || schedule.getCache()[3] < 1)
     return kernel.emitError(
                "expected an attention's schedule to have rows of queries in 'parallel' and keys in 'cache', "

@@ -12,7 +12,8 @@ static bool differ(int64_t a, int64_t b) { return !ShapedType::isDynamic(a) && !
 void KVSourceOp::build(OpBuilder &builder, OperationState &state, Value keys, Value values, Value lengths,
                        Attribute mask) {
   build(builder, state, KVSourceType::get(builder.getContext()), keys, values, /*pages=*/Value(), /*start=*/Value(),
-        lengths, /*mask_operands=*/ValueRange(), /*mask_maps=*/builder.getArrayAttr({}), mask, /*predicateCount=*/0);
+        lengths, /*mask_operands=*/ValueRange(), /*mask_maps=*/builder.getArrayAttr({}), /*blocks=*/Value(),
+        /*block_weights=*/Value(), /*block_keys=*/1, /*block_queries=*/1, mask, /*predicateCount=*/0);
 }
 
 static SmallVector<AffineMap> toMaps(ArrayAttr maps) {
@@ -121,6 +122,26 @@ LogicalResult KVSourceOp::verify() {
     if (getShape(start).size() != 1 || differ(getShape(start)[0], batches) || !isInteger(start)) // (C6)
       return emitOpError("expected 'start' to be [")
              << batches << " batches], of an integer type of 32 or 64 bits, but got " << start.getType();
+  Value blocks = getBlocks(), weights = getBlockWeights();
+  if (blocks && (getShape(blocks).size() != 4 || differ(getShape(blocks)[0], batches) ||
+                 getShape(blocks)[1] == ShapedType::kDynamic || !isInteger(blocks))) // (C10)
+    return emitOpError("expected 'blocks' to be [") << batches
+                                                    << " batches, heads, lists, entries] with a static number of "
+                                                       "heads, of an integer type of 32 or 64 bits, but got "
+                                                    << blocks.getType();
+  if (weights) {
+    ArrayRef<int64_t> shape = getShape(weights), wanted = blocks ? getShape(blocks) : ArrayRef<int64_t>();
+    bool fits = shape.size() == wanted.size() && isa<FloatType>(getElementTypeOrSelf(weights.getType()));
+    for (auto [size, other] : llvm::zip(shape, wanted))
+      fits &= !differ(size, other);
+    if (!fits || !blocks) // (C11)
+      return emitOpError("expected 'weights' to be floats of the shape of 'blocks', but got ")
+             << weights.getType() << " and " << (blocks ? blocks.getType() : Type(NoneType::get(getContext())));
+  }
+  int64_t least = std::min(getBlockKeys(), getBlockQueries()), most = std::max(getBlockKeys(), getBlockQueries());
+  if (least < 1 || (!blocks && most > 1)) // (C12)
+    return emitOpError("expected 'keys' and 'queries' of blocks to be at least 1, and 1 without 'blocks', but got ")
+           << getBlockKeys() << " and " << getBlockQueries();
   return verifyMaskOperands(*this);
 }
 
@@ -186,6 +207,19 @@ static LogicalResult verifySource(AttentionOp op, unsigned number) {
       return op.emitOpError("expected mask operands of source ")
              << number << " for " << query[1] << " heads and " << query[2] << " queries, but got " << operand.getType()
              << " by " << AffineMapAttr::get(map);
+  if (Value blocks = source.getBlocks()) {
+    ArrayRef<int64_t> lists = getShape(blocks);
+    bool fits = ShapedType::isDynamic(query[1]) || ShapedType::isDynamic(lists[1]) ||
+                (lists[1] == 0 ? query[1] == 0 : query[1] % lists[1] == 0);
+    if (!ShapedType::isDynamic(query[2]))
+      fits &= !differ(lists[2], llvm::divideCeil(query[2], source.getBlockQueries()));
+    fits &= !source.getBlockWeights() || isNarrow(source.getBlockWeights());
+    if (!fits) // (C13)
+      return op.emitOpError("expected the blocks of source ")
+             << number << " to have heads that divide the query's, a list per " << source.getBlockQueries()
+             << " queries and weights no wider than " << op.getScoreType() << ", but got " << blocks.getType()
+             << " for query " << op.getQuery().getType();
+  }
   return success();
 }
 

@@ -29,8 +29,13 @@ void AttentionTiler::run() {
     steps.push_back(index(1));
   }
   if (op.keepsScores()) // sizes of scratch memory, known before the units start
-    for (unsigned number = 0; number < op.getSources().size(); ++number)
-      places.push_back(countPlaces(op.getSource(number)));
+    for (unsigned number = 0; number < op.getSources().size(); ++number) {
+      KVSourceOp source = op.getSource(number);
+      places.push_back(countPlaces(source));
+      if (Value blocks = source.getBlocks())
+        places.back() =
+            rewriter.createOrFold<arith::MulIOp>(loc, value(size(blocks, 3)), value(countEntryKeys(source)));
+    }
   SmallVector<OpFoldResult> lower(upper.size(), index(0));
   SmallVector<Value> inits{op.getInit()};
   if (op.getLse())
@@ -146,12 +151,14 @@ SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carrie
     range = tile.mask->getKeyRange();
   if (part)
     range = takePart(range, tile.count);
+  if (source.getBlocks())
+    return forListedTiles(tile, range, carried, body);
   int64_t keys = schedule.getCache()[3];
   auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(keys), carried,
                                  [](OpBuilder &, Location, Value, ValueRange) {});
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointToStart(loop.getBody());
-  tile.first = loop.getInductionVar();
+  tile.first = tile.place = loop.getInductionVar();
   tile.columns = tileSize(getAsOpFoldResult(range.high), keys, tile.first, isConstantIntValue(range.low, 0));
   scf::YieldOp::create(rewriter, loc, unlessHidden(tile, loop.getRegionIterArgs(), body));
   return loop.getResults();

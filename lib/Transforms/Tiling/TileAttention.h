@@ -1,9 +1,9 @@
 //===- TileAttention.h - what the parts of an attention's tiling share --------------------===//
 //
-// TileAttention.cpp makes the units and the loop over keys, TileAttentionStorage.cpp finds keys and values in their
-// storage, TileAttentionScores.cpp makes the scores of a tile, TileAttentionMask.cpp hides some of them,
-// TileAttentionNormalize.cpp makes weights of them and sums of values, for normalizers that need a row's scores more
-// than once by the passes of TileAttentionPasses.cpp.
+// TileAttention.cpp makes the units and the loop over keys, TileAttentionLists.cpp that over listed keys,
+// TileAttentionStorage.cpp finds keys and values in their storage, TileAttentionScores.cpp makes the scores of a tile,
+// TileAttentionMask.cpp hides some of them, TileAttentionNormalize.cpp makes weights of them and sums of values, for
+// normalizers that need a row's scores more than once by the passes of TileAttentionPasses.cpp.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -42,7 +42,13 @@ struct AttentionState {
   }
 };
 
-/// Some keys of one source, `first` to before `first + columns`.
+/// The blocks that a unit's rows see.
+struct KeyList {
+  mlir::Value head, number;                      ///< which of the lists it is
+  KeyRange<mlir::Value> range{nullptr, nullptr}; ///< what the mask lets any row see
+};
+
+/// Some keys of one source: `first` to before `first + columns`, or runs of keys from a list.
 struct KeyTile {
   KVSourceOp source;
   mlir::Value group;                 ///< the source's head
@@ -50,13 +56,19 @@ struct KeyTile {
   std::shared_ptr<MaskEmitter> mask; ///< says what the unit sees; null without a mask
   mlir::Value whole;                 ///< whether every row sees the whole tile; null where that is not asked
   mlir::Value start;                 ///< of a ring, below its capacity; null where there is none
-  mlir::Value first;
+  mlir::Value first;                 ///< null where there are runs
+  mlir::Value place;                 ///< of its first score, among those of the source
   mlir::OpFoldResult columns;
+  mlir::Value weight; ///< added to scores; null where nothing is
+  /// The runs are those of entries `from` to before `to` in the list `entries` of what holds keys; null without runs.
+  mlir::Value entries, from, to;
+  KeyList list;
 };
 
 /// A part of a tile whose keys are neighbours in the storage.
 struct KeySegment {
   mlir::Value page, place; ///< the outermost index, and the first key's index within it
+  mlir::Value key;         ///< number of its first key
   mlir::Value offset;      ///< from the tile's first key
   mlir::OpFoldResult length;
 };
@@ -64,6 +76,8 @@ struct KeySegment {
 class AttentionTiler {
   /// Up to so many rows, keys are read in place and summed along their depth; more pay for packing them.
   static constexpr int64_t kFewRows = 4;
+  /// Blocks of fewer keys are copied together in any case.
+  static constexpr int64_t kShortRun = 16;
 
 public:
   AttentionTiler(mlir::IRRewriter &rewriter, AttentionOp op, ScheduleAttr schedule)
@@ -152,6 +166,11 @@ private:
   /// The indices of a row in a body over rows: its head and its query.
   mlir::Value headIndex() { return hasHeads() ? add(mlir::linalg::IndexOp::create(rewriter, loc, 0), head) : head; }
   mlir::Value queryIndex() { return add(mlir::linalg::IndexOp::create(rewriter, loc, rowSizes.size() - 1), firstRow); }
+  /// That of a column's key; `first` is the first column's, null where nothing reads it.
+  mlir::Value keyIndex(mlir::Value first) {
+    mlir::Value column = mlir::linalg::IndexOp::create(rewriter, loc, rowSizes.size());
+    return first ? add(column, first) : column;
+  }
 
   using Body = llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value> inputs, mlir::Value out)>;
   using Bodies = llvm::function_ref<llvm::SmallVector<mlir::Value>(llvm::ArrayRef<mlir::Value> inputs,
@@ -183,14 +202,38 @@ private:
   static bool isContiguous(KVSourceOp source) { return !source.getPages() && !source.getStart(); }
   /// How many keys the storage has places for.
   mlir::OpFoldResult countPlaces(KVSourceOp source);
+  /// Whether the keys of a tile may be read where they are.
+  static bool isContiguous(const KeyTile &tile) { return !tile.entries && isContiguous(tile.source); }
+  /// Whether rows read the keys of a tile that are not contiguous where they are, run by run, rather than copied
+  /// together.
+  static bool readsInPlace(const KeyTile &tile, bool few) {
+    return few && !(tile.entries && KVSourceOp(tile.source).getBlockKeys() < kShortRun);
+  }
   /// Sets what a tile says of its source: group, count, start.
   KeyTile openSource(KVSourceOp source);
   mlir::Value take(mlir::Value tensor, mlir::Value group, const KeySegment &segment);
   /// The tile's rows of `tensor`, the source's keys or values, where they are, or copied together.
   mlir::Value gather(mlir::Value tensor, const KeyTile &tile);
+  using SegmentBody = llvm::function_ref<mlir::Value(const KeySegment &segment, mlir::Value carried)>;
   /// Runs `body` on segment after segment of the tile.
-  mlir::Value forSegments(const KeyTile &tile, mlir::Value carried,
-                          llvm::function_ref<mlir::Value(const KeySegment &segment, mlir::Value carried)> body);
+  mlir::Value forSegments(const KeyTile &tile, mlir::Value carried, SegmentBody body);
+  mlir::Value forPages(const KeyTile &tile, mlir::Value carried, SegmentBody body);
+
+  /// The loop over the listed keys of a source.
+  llvm::SmallVector<mlir::Value> forListedTiles(KeyTile tile, KeyRange<mlir::Value> range, mlir::ValueRange carried,
+                                                TileBody body);
+  /// The most keys that an entry of the source's lists stands for.
+  mlir::OpFoldResult countEntryKeys(KVSourceOp source);
+  /// What entry `entry` of a list stands for, within the list's range; empty where that is nothing.
+  KeyRange<mlir::Value> getRun(const KeyTile &tile, mlir::Value entry);
+  mlir::Value getWeight(const KeyTile &tile, mlir::Value entry);
+  /// Runs `body` on each run of a tile, which lies at `offset` in it.
+  mlir::Value
+  forRuns(const KeyTile &tile, mlir::Value carried,
+          llvm::function_ref<mlir::Value(const KeyTile &run, mlir::Value offset, mlir::Value carried)> body);
+  /// Scores (or weights) with `body` of each run's in their place.
+  mlir::Value mapRuns(const KeyTile &tile, mlir::Value scores,
+                      llvm::function_ref<mlir::Value(const KeyTile &run, mlir::Value part)> body);
 
   /// Runs `body` for what pays with few rows, or with many; where their number is not known both are made. The result
   /// has type `type`.
@@ -212,8 +255,13 @@ private:
                         Body body);
   /// The scores of a tile, in `out`.
   mlir::Value makeScores(const KeyTile &tile, mlir::Value out);
-  /// The scores of keys that lie together, in `out`; `first` is the first of them.
+  /// The scores of keys that lie together, in `out`; `first` is the first of them, which may be null where the region
+  /// does not read keys.
   mlir::Value makeScores(mlir::Value keys, mlir::Value first, mlir::OpFoldResult columns, bool few, mlir::Value out);
+  /// The score's region on products.
+  mlir::Value runScore(mlir::Value scores, mlir::Value first, mlir::OpFoldResult columns);
+  /// Whether a region of the op sees the number of a key.
+  bool readsKeys(mlir::Block &region);
   using Weigh = llvm::function_ref<mlir::Value(mlir::Value score, llvm::ArrayRef<mlir::Value> state)>;
   /// Weights in `out`, which may be the scores: by `weigh` from scores and the state of their rows, then by the
   /// probability region.

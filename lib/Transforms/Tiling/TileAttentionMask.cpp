@@ -47,6 +47,12 @@ Value AttentionTiler::applyMask(const KeyTile &tile, Value weights) {
   KVSourceOp source = tile.source;
   if (!source.isMasked())
     return weights;
+  if (tile.entries)
+    return mapRuns(tile, weights, [&](KeyTile run, Value part) {
+      if (tile.mask && !source.hasPredicate())
+        run.whole = tile.mask->classify({run.first, add(run.first, value(run.columns))}).full;
+      return applyMask(run, part);
+    });
   OpBuilder::InsertionGuard guard(rewriter);
   scf::IfOp whole;
   if (tile.whole) {

@@ -5,6 +5,15 @@ using namespace mlir;
 using namespace tenon;
 
 Value AttentionTiler::weigh(const KeyTile &tile, Value scores, ArrayRef<Value> state, Value out, Weigh body) {
+  bool inPlace = scores == out;
+  if (tile.entries && op.hasProbability() && readsKeys(op.getProbability().front().front()))
+    return forRuns(tile, out, [&](const KeyTile &run, Value offset, Value carried) {
+      SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0)), sizes = append(rowSizes, run.columns);
+      offsets.push_back(offset);
+      Value part = slice(carried, offsets, sizes, 0);
+      Value weights = weigh(run, inPlace ? part : slice(scores, offsets, sizes, 0), state, part, body);
+      return insert(weights, carried, offsets, sizes);
+    });
   unsigned column = rowSizes.size();
   SmallVector<Value> inputs(state), extras;
   SmallVector<AffineMap> maps(
@@ -14,7 +23,6 @@ Value AttentionTiler::weigh(const KeyTile &tile, Value scores, ArrayRef<Value> s
       inputs.push_back(extra);
       maps.push_back(map);
     }
-  bool inPlace = scores == out;
   if (!inPlace)
     inputs.push_back(scores);
   maps.append(inPlace ? 1 : 2, rewriter.getMultiDimIdentityMap(column + 1));
@@ -28,8 +36,8 @@ Value AttentionTiler::weigh(const KeyTile &tile, Value scores, ArrayRef<Value> s
         Value score = values[inPlace ? values.size() - 1 : values.size() - 2];
         Value weight = body(score, ArrayRef(values).take_front(state.size()));
         if (op.hasProbability()) {
-          Value key = add(linalg::IndexOp::create(rewriter, loc, column), tile.first);
-          weight = cloneRegion(op.getProbability().front().front(), weight, {batch, headIndex(), queryIndex(), key},
+          weight = cloneRegion(op.getProbability().front().front(), weight,
+                               {batch, headIndex(), queryIndex(), keyIndex(tile.first)},
                                ArrayRef(values).drop_front(state.size()).take_front(op.getExtras().size()));
         }
         if (!elementwise)
@@ -88,10 +96,10 @@ Value AttentionTiler::addProduct(const KeyTile &tile, Value weights, Value scale
       return arith::AddFOp::create(rewriter, loc, inputs[0], before);
     });
   };
-  if (isContiguous(source))
+  if (isContiguous(tile))
     return multiply(weights, gather(source.getValues(), tile), scale, sums);
   return byRows(sums.getType(), [&](bool few) {
-    if (!few)
+    if (!readsInPlace(tile, few))
       return multiply(weights, gather(source.getValues(), tile), scale, sums);
     Value scaled = sums;
     if (scale)

@@ -33,7 +33,7 @@ AttentionState AttentionTiler::runPasses(AttentionState state) {
     carried.push_back(empty(append(rowSizes, places[number]), type));
     carried = forTiles(op.getSource(number), carried, [&](const KeyTile &tile, ValueRange carried) {
       SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0)), sizes = append(rowSizes, tile.columns);
-      offsets.push_back(tile.first);
+      offsets.push_back(tile.place);
       Value scores = makeScores(tile, slice(carried.back(), offsets, sizes, 0));
       scores = applyMask(tile, scores);
       Value all = insert(scores, carried.back(), offsets, sizes);
@@ -103,7 +103,7 @@ SmallVector<Value> AttentionTiler::forScores(
   for (unsigned number = 0; number < op.getSources().size(); ++number)
     now = forTiles(op.getSource(number), now, [&](const KeyTile &tile, ValueRange carried) {
       SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0));
-      offsets.push_back(tile.first);
+      offsets.push_back(tile.place);
       return body(tile, slice(kept[number], offsets, append(rowSizes, tile.columns), 0), carried);
     });
   return now;

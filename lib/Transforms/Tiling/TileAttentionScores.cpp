@@ -82,18 +82,35 @@ Value AttentionTiler::cloneRegion(Block &region, Value value, ArrayRef<Value> in
 
 Value AttentionTiler::makeScores(const KeyTile &tile, Value out) {
   KVSourceOp source = tile.source;
-  return byRows(out.getType(), [&](bool few) {
-    // Many rows pay for keys that lie together; few read them where they are.
-    if (!few || isContiguous(source))
+  Value scores = byRows(out.getType(), [&](bool few) {
+    if (isContiguous(tile))
       return makeScores(gather(source.getKeys(), tile), tile.first, tile.columns, few, out);
-    return forSegments(tile, out, [&](const KeySegment &segment, Value scores) {
-      SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0)), sizes = append(rowSizes, segment.length);
-      offsets.push_back(segment.offset);
-      Value part = makeScores(take(source.getKeys(), tile.group, segment), add(tile.first, segment.offset),
-                              segment.length, few, slice(scores, offsets, sizes, 0));
-      return insert(part, scores, offsets, sizes);
-    });
+    // Many rows pay for keys that lie together; few read them where they are.
+    if (readsInPlace(tile, few))
+      return forSegments(tile, out, [&](const KeySegment &segment, Value scores) {
+        SmallVector<OpFoldResult> offsets(rowSizes.size(), index(0)), sizes = append(rowSizes, segment.length);
+        offsets.push_back(segment.offset);
+        Value part = makeScores(take(source.getKeys(), tile.group, segment), segment.key, segment.length, few,
+                                slice(scores, offsets, sizes, 0));
+        return insert(part, scores, offsets, sizes);
+      });
+    Value keys = gather(source.getKeys(), tile);
+    if (!tile.entries || !readsKeys(op.getScore().front()))
+      return makeScores(keys, tile.first, tile.columns, few, out);
+    // Extras and numbers of keys are neighbours within a run alone.
+    return mapRuns(tile, contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr),
+                   [&](const KeyTile &run, Value part) { return runScore(part, run.first, run.columns); });
   });
+  if (!source.getBlockWeights())
+    return scores;
+  return mapRuns(tile, scores, [&](const KeyTile &run, Value part) {
+    return generic({}, part, false, [&](ArrayRef<Value>, Value score) { return addf(score, run.weight); });
+  });
+}
+
+bool AttentionTiler::readsKeys(Block &region) {
+  auto reads = [](AffineMap map) { return map.isFunctionOfDim(3); };
+  return !region.getArgument(4).use_empty() || llvm::any_of(op.getMaps(), reads);
 }
 
 SmallVector<std::pair<Value, AffineMap>> AttentionTiler::takeExtras(ValueRange tensors, ArrayRef<AffineMap> wanted,
@@ -142,25 +159,29 @@ Value AttentionTiler::overPairs(ArrayRef<Value> inputs, ArrayRef<AffineMap> maps
 }
 
 Value AttentionTiler::makeScores(Value keys, Value first, OpFoldResult columns, bool few, Value out) {
-  unsigned column = rowSizes.size();
   Block &region = op.getScore().front();
+  bool indexed = false;
+  for (unsigned number = 0; number < 4; ++number)
+    indexed |= !region.getArgument(1 + number).use_empty();
+  if (indexed)
+    return runScore(contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr), first, columns);
+  SmallVector<Value> extras;
+  SmallVector<AffineMap> maps;
+  for (auto [extra, map] : takeExtras(op.getExtras(), op.getMaps(), first, columns)) {
+    extras.push_back(extra);
+    maps.push_back(AffineMap::get(rowSizes.size() + 2, 0, map.getResults(), rewriter.getContext())); // a step more
+  }
+  return contract(query, keys, /*turned=*/false, few, out, extras, maps, &region);
+}
+
+Value AttentionTiler::runScore(Value scores, Value first, OpFoldResult columns) {
   SmallVector<Value> extras;
   SmallVector<AffineMap> maps;
   for (auto [extra, map] : takeExtras(op.getExtras(), op.getMaps(), first, columns)) {
     extras.push_back(extra);
     maps.push_back(map);
   }
-  bool indexed = false;
-  for (unsigned number = 0; number < 4; ++number)
-    indexed |= !region.getArgument(1 + number).use_empty();
-  if (!indexed) {
-    for (AffineMap &map : maps) // a step more
-      map = AffineMap::get(column + 2, 0, map.getResults(), rewriter.getContext());
-    return contract(query, keys, /*turned=*/false, few, out, extras, maps, &region);
-  }
-  Value scores = contract(query, keys, /*turned=*/false, few, out, {}, {}, nullptr);
   return overPairs(extras, maps, scores, [&](ArrayRef<Value> inputs, Value score) {
-    Value key = add(linalg::IndexOp::create(rewriter, loc, column), first);
-    return cloneRegion(region, score, {batch, headIndex(), queryIndex(), key}, inputs);
+    return cloneRegion(op.getScore().front(), score, {batch, headIndex(), queryIndex(), keyIndex(first)}, inputs);
   });
 }

@@ -54,8 +54,8 @@ Value AttentionTiler::take(Value tensor, Value group, const KeySegment &segment)
 }
 
 Value AttentionTiler::gather(Value tensor, const KeyTile &tile) {
-  if (isContiguous(tile.source))
-    return take(tensor, tile.group, {batch, tile.first, constant(0), tile.columns});
+  if (isContiguous(tile))
+    return take(tensor, tile.group, {batch, tile.first, tile.first, constant(0), tile.columns});
   Value together = empty({tile.columns, size(tensor, 3)}, getElementTypeOrSelf(tensor.getType()));
   return forSegments(tile, together, [&](const KeySegment &segment, Value carried) {
     SmallVector<OpFoldResult> offsets{segment.offset, index(0)}, sizes{segment.length, size(tensor, 3)};
@@ -63,8 +63,20 @@ Value AttentionTiler::gather(Value tensor, const KeyTile &tile) {
   });
 }
 
-Value AttentionTiler::forSegments(const KeyTile &tile, Value carried,
-                                  function_ref<Value(const KeySegment &segment, Value carried)> body) {
+Value AttentionTiler::forSegments(const KeyTile &tile, Value carried, SegmentBody body) {
+  if (isContiguous(tile))
+    return body({batch, tile.first, tile.first, constant(0), tile.columns}, carried);
+  if (!tile.entries)
+    return forPages(tile, carried, body);
+  return forRuns(tile, carried, [&](const KeyTile &run, Value offset, Value carried) {
+    return forSegments(run, carried, [&](KeySegment segment, Value carried) {
+      segment.offset = add(offset, segment.offset);
+      return body(segment, carried);
+    });
+  });
+}
+
+Value AttentionTiler::forPages(const KeyTile &tile, Value carried, SegmentBody body) {
   KVSourceOp source = tile.source;
   Value pages = source.getPages(), length = value(size(source.getKeys(), 2)), zero = constant(0), one = constant(1);
   auto make = [&]<typename Op>(Value a, Value b) -> Value { return rewriter.createOrFold<Op>(loc, a, b); };
@@ -78,7 +90,8 @@ Value AttentionTiler::forSegments(const KeyTile &tile, Value carried,
   Value number = loop.getInductionVar(), base = make.operator()<arith::MulIOp>(number, length);
   Value from = make.operator()<arith::MaxSIOp>(base, first);
   Value to = make.operator()<arith::MinSIOp>(add(base, length), end);
-  KeySegment segment{batch, sub(from, base), sub(from, first), sub(to, from)};
+  Value offset = sub(from, first);
+  KeySegment segment{batch, sub(from, base), add(tile.first, offset), offset, sub(to, from)};
   if (pages) {
     unsigned rank = cast<RankedTensorType>(pages.getType()).getRank();
     if (tile.start) // behind the last page comes the first

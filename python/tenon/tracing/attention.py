@@ -3,7 +3,7 @@ import math
 from typing import Callable, NamedTuple, Optional
 
 from . import dims as dims_
-from . import dtypes, indexing, masks, normalizers, scalar, trace as trace_
+from . import dtypes, indexing, masks, movement, normalizers, scalar, trace as trace_
 from .array import Array, as_array, check_dtypes
 from .scalar import Scalar
 
@@ -19,6 +19,10 @@ class KVSource(NamedTuple):
     lengths: Optional[Array]
     pages: Optional[Array]
     start: Optional[Array]
+    blocks: Optional[Array]
+    block_weights: Optional[Array]
+    block_size: int
+    query_block: int
 
     @property
     def key_count(self):
@@ -29,7 +33,8 @@ def _shown(array):
     return f"{array.dtype}{dims_.text(array.shape)}"
 
 
-def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=None, start=None):
+def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=None, start=None, blocks=None, block_size=1,
+              query_block=1, block_weights=None):
     """Keys [B, G, T, D] and values [B, G, T, E] for an attention.
 
     mask       of tenon.masks: which keys a query sees
@@ -39,6 +44,11 @@ def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=No
     pages      integers [B, M] or [B, G, M]: keys and values are pools of pages [P, G, N, D] and [P, G, N, E], and key k of
                batch b is number k % N of page pages[b, k // N]
     start      integers [B]: the storage is a ring, and key k lies at (start[b] + k) % T
+    blocks     integers [B, W, R, L] or [B, R, L]: queries see listed blocks of `block_size` keys alone, of what the mask
+               lets through; nothing else is read. Each `query_block` queries in a row share a list: query i of head h of H
+               reads blocks[b, h // (H // W), i // query_block]. In any order; a block counts as often as it is listed, and
+               numbers without a block (-1) not at all. tenon.select_blocks makes such lists
+    block_weights   floats of the shape of `blocks`, added to the scores of an entry's keys
     """
     keys, values = as_array(keys), as_array(values)
     for name, array in (("keys", keys), ("values", values)):
@@ -51,7 +61,7 @@ def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=No
         trace_.fail(f"in attention: expected a mask of tenon.masks, but got {type(mask).__name__}; "
                     "scores of an array are added in `score`")
     lists = {}
-    for name, value, ranks in (("lengths", lengths, (1, 2)), ("pages", pages, (2, 3)), ("start", start, (1,))):
+    for name, value, ranks in (("lengths", lengths, (1, 2)), ("pages", pages, (2, 3)), ("start", start, (1,)), ("blocks", blocks, (3, 4))):
         if value is None:
             lists[name] = None
             continue
@@ -59,11 +69,23 @@ def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=No
         if array.ndim not in ranks or not array.dtype.is_integer:
             trace_.fail(f"in attention: expected {name} of integers with {' or '.join(map(str, ranks))} dims, but got {_shown(array)}")
         lists[name] = array
-    return KVSource(keys, values, mask, predicate, **lists)
+    blocks = lists["blocks"]
+    for name, size in (("block_size", block_size), ("query_block", query_block)):
+        if not isinstance(size, int) or size < 1 or blocks is None and size != 1:
+            trace_.fail(f"in attention: expected {name} to be a positive integer and to go with blocks, but got {size}")
+    if block_weights is not None:
+        block_weights = as_array(block_weights)
+        if blocks is None or dims_.text(block_weights.shape) != dims_.text(blocks.shape) or not block_weights.dtype.is_float:
+            trace_.fail(f"in attention: expected block_weights to be floats of the shape of blocks, but got {_shown(block_weights)} for "
+                        f"{_shown(blocks) if blocks is not None else None}")
+    if blocks is not None and blocks.ndim == 3:
+        lists["blocks"] = movement.expand_dims(blocks, 1)
+        block_weights = None if block_weights is None else movement.expand_dims(block_weights, 1)
+    return KVSource(keys, values, mask, predicate, **lists, block_weights=block_weights, block_size=block_size, query_block=query_block)
 
 
 def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate=None, normalizer=None, lengths=None, pages=None,
-              start=None, sources=None):
+              start=None, blocks=None, block_size=1, query_block=1, block_weights=None, sources=None):
     """Attention of queries [B, H, S, D] over keys [B, G, T, D] and values [B, G, T, E]: an array [B, H, S, E]. G divides
     H: head h reads head h // (H // G).
 
@@ -73,7 +95,7 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate
     scale        factor of the products; without it 1 / sqrt(D), or 1 where there is a score
     mask         of tenon.masks: masks.causal() & masks.window(256)
     normalizer   tenon.softmax() (default), tenon.sigmoid(), ..: see tenon.normalizers
-    predicate, lengths, pages, start   as of tenon.kv_source
+    predicate, lengths, pages, start, blocks, block_size, query_block, block_weights   as of tenon.kv_source
     sources      instead of k and v: a list of tenon.kv_source under one normalizer
     """
     q = as_array(q)
@@ -84,9 +106,10 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate
     if sources is None:
         if v is None:
             trace_.fail("in attention: keys without values")
-        sources = [kv_source(k, v, mask=mask, predicate=predicate, lengths=lengths, pages=pages, start=start)]
-    elif any(value is not None for value in (mask, predicate, lengths, pages, start)):
-        trace_.fail("in attention: with sources, masks, lengths, pages and start belong to each source")
+        sources = [kv_source(k, v, mask=mask, predicate=predicate, lengths=lengths, pages=pages, start=start, blocks=blocks,
+                             block_size=block_size, query_block=query_block, block_weights=block_weights)]
+    elif any(value is not None for value in (mask, predicate, lengths, pages, start, blocks, block_weights)):
+        trace_.fail("in attention: with sources, masks, lengths, pages, start and blocks belong to each source")
     if not sources or not all(isinstance(source, KVSource) for source in sources):
         trace_.fail("in attention: expected sources made by tenon.kv_source")
     trace = trace_.current()
@@ -142,7 +165,15 @@ def _check_source(trace, q, source):
     batched = keys if source.pages is None else source.pages
     trace.check_equal(q.shape[0], batched.shape[0], f"in attention: queries {_shown(q)} and {'keys' if batched is keys else 'pages'} "
                       f"{_shown(batched)} differ in batches: {q.shape[0]} and {batched.shape[0]}")
-    for name in ("lengths", "start"):
+    if source.blocks is not None:
+        lists = source.blocks.shape[1]
+        if not isinstance(lists, int) or lists == 0 or heads % lists:
+            trace_.fail(f"in attention: the {lists} heads of blocks {_shown(source.blocks)} do not divide the {heads} of queries {_shown(q)}")
+        if isinstance(q.shape[2], int) and isinstance(source.blocks.shape[2], int) and \
+                source.blocks.shape[2] != -(-q.shape[2] // source.query_block):
+            trace_.fail(f"in attention: expected a list of blocks for each {source.query_block} of {q.shape[2]} queries, but got blocks "
+                        f"{_shown(source.blocks)}")
+    for name in ("lengths", "start", "blocks"):
         array = getattr(source, name)
         if array is not None:
             trace.check_equal(q.shape[0], array.shape[0], f"in attention: queries {_shown(q)} and {name} {_shown(array)} differ in "
@@ -170,6 +201,11 @@ def _emit_source(trace, q, source, kind):
         text += f" pages({source.pages.ssa} : {source.pages.type})"
     if source.start is not None:
         text += f" start({source.start.ssa} : {source.start.type})"
+    if source.blocks is not None:
+        text += f" blocks({source.blocks.ssa} : {source.blocks.type})"
+        if source.block_weights is not None:
+            text += f" weights({source.block_weights.ssa} : {source.block_weights.type})"
+        text += f" keys {source.block_size} queries {source.query_block}"
     if source.lengths is not None:
         text += f" lengths {source.lengths.ssa}"
     if extras.found:

@@ -50,30 +50,34 @@ class Source:
                 made += [f"%kd{n}_{dim} = arith.constant {dim} : index", f"%kn{n}_{dim} = tensor.dim %k{n}, %kd{n}_{dim} : {kt}"]
                 sizes[dim] = f"%kn{n}_{dim}"
             made.append(f"%v{n} = tensor.extract_slice %k{n}[0, 0, 0, 0] [{', '.join(sizes)}] [1, 1, 1, 1] : {kt} to {vt}")
-        text, types = "", ""
+        text, lengths, types = "", "", ""
         for keyword, operand in self.storage.operands().items():
             kind = operand.type(dynamic)
-            text += f" lengths %{operand.name}" if keyword == "lengths" else f" {keyword}(%{operand.name} : {kind})"
-            types = f", {kind}" if keyword == "lengths" else ""
+            if keyword == "lengths":
+                lengths, types = f" lengths %{operand.name}", f", {kind}"
+            else:
+                text += f" {keyword}(%{operand.name} : {kind})"
         mask, predicate = self.mask.clauses(dynamic) if self.mask else ("", "")
-        return made + [f"%s{n} = tenon.kv_source %k{n}, %v{n}{text}{self.iteration.text()}{mask} : {kt}, {vt}{types}{predicate}"]
+        text += self.iteration.text(dynamic) + lengths + mask
+        return made + [f"%s{n} = tenon.kv_source %k{n}, %v{n}{text} : {kt}, {vt}{types}{predicate}"]
 
     def read(self, values):
-        """Keys and values in order, of the query's heads, and which pairs are seen: [b, h, s, t]."""
+        """Keys and values in order, of the query's heads, which pairs are seen, and what is added to their scores: [b, h, s, t]."""
         c, t = self.case, self.storage.keys
         k = self.storage.read(values[f"k{self.number}"], values)
         v = k[..., :c.e] if c.latent else self.storage.read(values[f"v{self.number}"], values)
         count = np.repeat(self.storage.counts(values), c.h // c.g, axis=1)
         i, j = np.arange(c.s)[:, None], np.arange(t)[None, :]
-        seen = np.zeros((c.b, c.h, c.s, t), bool)
+        seen, added = np.zeros((c.b, c.h, c.s, t), bool), np.zeros((c.b, c.h, c.s, t))
         for b, h in np.ndindex(c.b, c.h):
             at = SimpleNamespace(b=b, h=h, i=i, j=j, s=c.s, t=count[b, h], values=values)
             seen[b, h] = ((j < count[b, h]) & (self.mask.sees(at) if self.mask else True)
                           & self.iteration.lists(b, h, i, j, values))
-        return np.repeat(k, c.h // c.g, axis=1), np.repeat(v, c.h // c.g, axis=1), seen
+            added[b, h] = self.iteration.added(b, h, i, j, values)
+        return np.repeat(k, c.h // c.g, axis=1), np.repeat(v, c.h // c.g, axis=1), seen, added
 
     def title(self):
-        return f"{self.storage.title()} {(self.mask.text or 'predicate') if self.mask else 'dense'}"
+        return f"{self.storage.title()} {(self.mask.text or 'predicate') if self.mask else 'all'}{self.iteration.text(False)}"
 
 
 class Case:
@@ -152,9 +156,9 @@ class Case:
         values = {name: a.astype(np.int64 if a.dtype.kind == "i" else np.float64) for name, a in arguments.items()}
         scores, seen, read = [], [], []
         for source in self.sources:
-            k, v, pairs = source.read(values)
+            k, v, pairs, added = source.read(values)
             i, j = np.arange(self.s)[:, None], np.arange(k.shape[2])[None, :]
-            scores.append(self.score.apply(np.einsum("bhsd,bhtd->bhst", values["q"], k), values.get("x"), i, j))
+            scores.append(self.score.apply(np.einsum("bhsd,bhtd->bhst", values["q"], k), values.get("x"), i, j) + added)
             seen.append(pairs)
             read.append(v)
         weights = self.normalizer.weights(self, np.concatenate(scores, 3), np.concatenate(seen, 3), values)

@@ -192,6 +192,14 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
     query's head. Masks whose rule is data name them by number. The region `predicate` sees indices and the elements of all of
     them, and hides a key from a query where it yields false; what `mask` hides stays hidden.
 
+    With `blocks` `[B, W, R, L]`, queries see listed keys alone. Keys stand in blocks of `keys`: block j has the keys from
+    `j * keys` to before `(j + 1) * keys`, of those that exist. `queries` queries in a row share a list: query q of head h reads the
+    list `blocks[b, h / (H / W), q / queries, :]`, where H is the number of query heads; a query beyond the lists sees nothing.
+    It sees what the mask lets through of the keys of the listed blocks. A block is counted as often as it is listed, in
+    any order; a number that is negative or beyond the last block stands for no block (-1 pads lists). `weights`, of the
+    shape of `blocks`, are added to the scores of an entry's keys: logarithms of how much they count under a softmax.
+    What is not listed is not read.
+
     - (C1) keys and values have rank 4.
     - (C2) their first three dims agree where they are static.
     - (C3) `mask` is one of the mask attributes.
@@ -203,6 +211,9 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
     - (C8) an operand that `mask` names exists and has integers of 32 or 64 bits; its map reads q, and not k, where it is of
       queries, and k, and not q, where it is of keys.
     - (C9) `predicate` has the arguments (b, h, q, k, one per mask operand), indices as `index`, and yields an `i1`.
+    - (C10) `blocks` has rank 4, the batch's size, a static number of heads, and integer elements.
+    - (C11) `weights` goes with `blocks`, and has its shape and float elements.
+    - (C12) `keys` and `queries` of blocks are at least 1, and 1 without `blocks`.
 
     Example:
     ```mlir
@@ -212,11 +223,15 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
     %d = tenon.kv_source %k, %v mask_operands(%ids, %ids : tensor<1x128xi64>, tensor<1x128xi64>)
         maps [affine_map<(b, h, q, k) -> (b, q)>, affine_map<(b, h, q, k) -> (b, k)>]
         mask(#tenon.all_of<#tenon.causal, #tenon.document<0, 1>>) : tensor<1x8x128x64xf32>, tensor<1x8x128x64xf32>
+    %u = tenon.kv_source %k, %v blocks(%b : tensor<1x8x2x3xi64>) keys 16 queries 64 mask(#tenon.causal)
+        : tensor<1x8x128x64xf32>, tensor<1x8x128x64xf32>
     ```
   }];
   let arguments = (ins AnyRankedTensor:$keys, AnyRankedTensor:$values, Optional<AnyRankedTensor>:$pages,
                        Optional<AnyRankedTensor>:$start, Optional<AnyRankedTensor>:$lengths,
                        Variadic<AnyRankedTensor>:$mask_operands, DefaultValuedAttr<ArrayAttr, "{}">:$mask_maps,
+                       Optional<AnyRankedTensor>:$blocks, Optional<AnyRankedTensor>:$block_weights,
+                       DefaultValuedAttr<I64Attr, "1">:$block_keys, DefaultValuedAttr<I64Attr, "1">:$block_queries,
                        OptionalAttr<AnyAttr>:$mask);
   let results = (outs Tenon_KVSourceType:$source);
   let regions = (region VariadicRegion<SizedRegion<1>>:$predicate);
@@ -225,6 +240,8 @@ def Tenon_KVSourceOp : Tenon_Op<"kv_source", [Pure, AttrSizedOperandSegments]> {
                               "::mlir::Attribute":$mask)>];
   let assemblyFormat = [{
     $keys `,` $values (`pages` `(` $pages^ `:` type($pages) `)`)? (`start` `(` $start^ `:` type($start) `)`)?
+    (`blocks` `(` $blocks^ `:` type($blocks) `)`)? (`weights` `(` $block_weights^ `:` type($block_weights) `)`)?
+    (`keys` $block_keys^)? (`queries` $block_queries^)?
     (`lengths` $lengths^)? (`mask_operands` `(` $mask_operands^ `:` type($mask_operands) `)` `maps` $mask_maps)?
     (`mask` `(` $mask^ `)`)? attr-dict `:` type($keys) `,` type($values) (`,` type($lengths)^)? (`predicate` $predicate^)?
   }];
@@ -333,6 +350,8 @@ def Tenon_AttentionOp : Tenon_Op<"attention",
     - (C11) `partial` goes with `lse`, or with a normalizer that takes each score by itself, and not with `sink` or
       `probability`; the result is of the score's type.
     - (C12) dims of mask operands that are read by heads or queries have as many entries where static.
+    - (C13) the heads of a source's `blocks` divide the query's; there is a list for every run of `queries` queries, where
+      these numbers are static; weights of blocks are no wider than scores.
 
     Example:
     ```mlir
