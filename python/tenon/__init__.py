@@ -27,6 +27,7 @@ from .model import Model, Value, compile, load, version  # noqa: E402
 from .tracing import masks, nn, normalizers  # noqa: E402
 from .tracing.array import Array, as_array as asarray, where  # noqa: E402
 from .tracing.attention import attention, kv_source  # noqa: E402
+from .tracing.blocks import select_blocks  # noqa: E402
 from .tracing.contract import einsum, linear, matmul  # noqa: E402
 from .tracing.control import cond, fori_loop, scan, while_loop  # noqa: E402
 from .tracing.conv import avg_pool, conv, max_pool  # noqa: E402
@@ -47,7 +48,7 @@ from .tracing.state import linear_attention, recurrence  # noqa: E402
 __version__ = "0.1.0"
 __all__ = ["compile", "load", "version", "Model", "Value", "Error", "InvalidArgument", "OutOfMemory", "DataError",
            "FileError", "Unsupported", "InternalError",
-           "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "softmax", "attention", "kv_source",
+           "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "softmax", "attention", "kv_source", "select_blocks",
            "linear_attention", "recurrence",
            "einsum", "linear", "matmul", "cond", "fori_loop", "scan", "while_loop", "avg_pool", "conv", "max_pool",
            "grouped_matmul", "moe", "route", "segment_reduce", "dequantize", "format", "quantize", "where",

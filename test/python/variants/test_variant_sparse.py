@@ -150,63 +150,44 @@ def test_documents():
 
 @variant("Blocks chosen by antidiagonal scores", "XAttention, arXiv:2503.16428")
 @tn.jit
-def antidiagonal(q, k, v):  # [H, S, D]; of each 16 queries, the 3 best blocks of 16 keys
-    h, count, d = q.shape
-    block, stride, keep = 16, 4, 3
-    turned = tn.flip(q.reshape(h, count // stride, stride, d), 2).reshape(h, count // stride, stride * d)
-    sums = tn.einsum("hid,hjd->hij", turned, k.reshape(h, count // stride, stride * d)) / (stride * math.sqrt(d))
-    weights = tn.nn.softmax(sums).reshape(h, count // block, block // stride, count // block, block // stride).sum((2, 4))
-    chosen = tn.top_k(weights, keep)[1].transpose(1, 0, 2)
-    q, k, v = (x.reshape(h, count // block, block, d).transpose(1, 0, 2, 3) for x in (q, k, v))
-    y = tn.attention(q, k, v, pages=chosen)  # a batch per block of queries; pages are blocks of keys
-    return y.transpose(1, 0, 2, 3).reshape(h, count, d)
+def antidiagonal(q, k, v):  # of each 16 queries, the 3 best blocks of 16 keys
+    blocks, _ = tn.select_blocks(q, k, score="antidiagonal", stride=4, block_size=16, query_block=16, top_k=3)
+    return tn.attention(q, k, v, blocks=blocks, block_size=16, query_block=16)
 
 
 def test_antidiagonal():
     def reference(q, k, v):
-        s = q @ k.swapaxes(1, 2) / np.sqrt(q.shape[2])
-        h, n, _ = s.shape
-        tiles = s.reshape(h, n // 4, 4, n // 4, 4)
-        sums = sum(tiles[:, :, 3 - r, :, r] for r in range(4)) / 4
-        weights = softmax(sums).reshape(h, n // 16, 4, n // 16, 4).sum((2, 4))
+        s = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[3])
+        b, h, n, _ = s.shape
+        tiles = s.reshape(b, h, n // 4, 4, n // 4, 4)
+        sums = sum(tiles[:, :, :, 3 - r, :, r] for r in range(4)) / 4
+        weights = softmax(sums).reshape(b, h, n // 16, 4, n // 16, 4).sum((3, 5))
         seen = weights >= np.sort(weights)[..., -3:-2]
-        seen = seen.repeat(16, 1).repeat(16, 2)
+        seen = seen.repeat(16, 2).repeat(16, 3)
         return softmax(np.where(seen, s, -np.inf)) @ v
 
-    check(antidiagonal, reference, draw(4, 128, 32), draw(4, 128, 32), draw(4, 128, 32))
+    check(antidiagonal, reference, draw(1, 4, 128, 32), draw(1, 4, 128, 32), draw(1, 4, 128, 32))
 
 
 @variant("Mixture of block attention", "MoBA, arXiv:2502.13189")
 @tn.jit
-def mixture_of_blocks(q, k, v):  # [H, S, D]; a query sees its own block of 16 keys and the 2 best before it
-    h, count, d = q.shape
-    block, keep = 16, 3
-    q = q.transpose(1, 0, 2)[:, :, None]  # a batch per query
-    k, v = (x.reshape(h, count // block, block, d).transpose(1, 0, 2, 3) for x in (k, v))
-    gates = tn.einsum("ihd,nhd->ihn", q[:, :, 0], k.mean(2))
-    behind = tn.arange(count)[:, None, None] // block - tn.arange(count // block)
-    gates = tn.where(behind < 0, -1e30, tn.where(behind == 0, 1e30, gates))
-    best, chosen = tn.top_k(gates, keep)  # the query's own block comes first
-    exists = tn.repeat((best > -1e29).astype("int64"), block, 2)
-
-    def score(s, b, h, i, j):
-        return tn.where((exists[b, h, j] > 0) & ((j >= block) | (j <= b % block)), s / math.sqrt(d), -math.inf)
-
-    return tn.attention(q, k, v, pages=chosen, score=score)[:, :, 0].transpose(1, 0, 2)
+def mixture_of_blocks(q, k, v):  # a query sees its own block of 16 keys and the 2 best before it
+    blocks, _ = tn.select_blocks(q, k, block_size=16, top_k=3, local=1, causal=True)
+    return tn.attention(q, k, v, blocks=blocks, block_size=16, mask=tn.masks.causal())
 
 
 def test_mixture_of_blocks():
     def reference(q, k, v):
-        h, n, d = q.shape
-        gates = np.einsum("hid,hnd->hin", q, k.reshape(h, n // 16, 16, d).mean(2))
+        b, h, n, d = q.shape
+        gates = np.einsum("bhid,bhnd->bhin", q, k.reshape(b, h, n // 16, 16, d).mean(3))
         own = np.arange(n)[:, None] // 16 - np.arange(n // 16)
         gates = np.where(own < 0, -1e30, np.where(own == 0, 1e30, gates))
         seen = (gates >= np.sort(gates)[..., -3:-2]) & (gates > -1e29)
         i, j = np.arange(n)[:, None], np.arange(n)
-        s = q @ k.swapaxes(1, 2) / np.sqrt(d)
-        return softmax(np.where(seen.repeat(16, 2) & (j <= i), s, -np.inf)) @ v
+        s = q @ k.swapaxes(2, 3) / np.sqrt(d)
+        return softmax(np.where(seen.repeat(16, 3) & (j <= i), s, -np.inf)) @ v
 
-    check(mixture_of_blocks, reference, draw(3, 128, 16), draw(3, 128, 16), draw(3, 128, 16))
+    check(mixture_of_blocks, reference, draw(1, 3, 128, 16), draw(1, 3, 128, 16), draw(1, 3, 128, 16))
 
 
 @variant("Entmax with alpha 1.5", "Peters et al. 2019, arXiv:1905.05702")
