@@ -278,7 +278,10 @@ private:
   Index add(Index a, int64_t b) { return arith.add(a, arith.constant(b)); }
   Index sub(Index a, Index b) { return arith.sub(a, b); }
   /// Not negative for negative a.
-  Index mod(Index a, int64_t b) { return b == 1 ? arith.constant(0) : arith.rem(add(arith.rem(a, b), b), b); }
+  Index mod(Index a, int64_t b) {
+    Index rest = arith.rem(a, b);
+    return b == 1 ? rest : arith.select(arith.lessEqual(arith.constant(0), rest), rest, add(rest, b));
+  }
   Index place(Index q, MaskAlign align) {
     return align == MaskAlign::start ? q : arith.add(q, sub(rows.keys, rows.queries));
   }
@@ -300,18 +303,24 @@ private:
   // Intervals
   //===--------------------------------------------------------------------===//
 
+  /// count * step, or what is farther than any key.
+  static int64_t reach(int64_t count, int64_t step) {
+    constexpr int64_t kFar = int64_t(1) << 60;
+    return count > kFar / step ? kFar : count * step;
+  }
   /// Whether -left * step <= distance <= right * step.
   Bool isBetween(Index distance, int64_t left, int64_t right, int64_t step) {
     Bool result = arith.truth(true);
     if (left >= 0)
-      result = arith.both(result, arith.lessEqual(arith.constant(-left * step), distance));
+      result = arith.both(result, arith.lessEqual(arith.constant(-reach(left, step)), distance));
     if (right >= 0)
-      result = arith.both(result, arith.lessEqual(distance, arith.constant(right * step)));
+      result = arith.both(result, arith.lessEqual(distance, arith.constant(reach(right, step))));
     return result;
   }
   /// From the left bound of the place `from` to the right one of `to`.
   Range between(Index from, Index to, int64_t left, int64_t right, int64_t step) {
-    return {left < 0 ? arith.constant(0) : add(from, -left * step), right < 0 ? rows.keys : add(to, right * step + 1)};
+    return {left < 0 ? arith.constant(0) : add(from, -reach(left, step)),
+            right < 0 ? rows.keys : add(to, reach(right, step) + 1)};
   }
   Range clamp(Range range) {
     Index zero = arith.constant(0);
@@ -347,21 +356,19 @@ private:
     int64_t dilation = mask.getDilation();
     Index low = sub(tile.low, place(rows.last, mask.getAlign()));
     Index high = sub(add(tile.high, -1), place(rows.first, mask.getAlign()));
-    Index first = mask.getLeft() < 0 ? low : arith.max(low, arith.constant(-mask.getLeft() * dilation));
-    Index last = mask.getRight() < 0 ? high : arith.min(high, arith.constant(mask.getRight() * dilation));
-    // The multiple at `first` or behind it.
-    Index next = arith.add(first, mod(sub(arith.constant(0), first), dilation));
-    Bool some = arith.lessEqual(next, last);
+    Index first = mask.getLeft() < 0 ? low : arith.max(low, arith.constant(-reach(mask.getLeft(), dilation)));
+    Index last = mask.getRight() < 0 ? high : arith.min(high, arith.constant(reach(mask.getRight(), dilation)));
+    // From `first` to the multiple at it or behind it.
+    Bool some = arith.lessEqual(mod(sub(arith.constant(0), first), dilation), sub(last, first));
     Bool within = arith.both(arith.equal(first, low), arith.equal(last, high));
     Bool multiples = dilation == 1 ? arith.truth(true) : arith.both(arith.equal(low, high), some);
     return {arith.invert(some), arith.both(within, multiples)};
   }
 
   Class classifyStrided(StridedAttr mask, Range tile) {
-    // Blocks of keys, and the first of them of the right column.
+    // Blocks of keys; how far the first of them is from one of the right column.
     Index low = arith.div(tile.low, mask.getBlock()), high = arith.div(add(tile.high, -1), mask.getBlock());
-    Index next = arith.add(low, mod(sub(arith.constant(mask.getOffset()), low), mask.getStride()));
-    Bool some = arith.lessEqual(next, high);
+    Bool some = arith.lessEqual(mod(sub(arith.constant(mask.getOffset()), low), mask.getStride()), sub(high, low));
     Bool one = mask.getStride() == 1 ? arith.truth(true) : arith.equal(low, high);
     return {arith.invert(some), arith.both(some, one)};
   }
