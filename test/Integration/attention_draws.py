@@ -6,6 +6,8 @@ dtype, shape, dims, sources): every two values of two axes meet in one of them. 
 compiler refuses by a message of attention/refusals.py counts apart. `--list` prints the cases.
 """
 import argparse
+import functools
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -37,6 +39,25 @@ def run(path, case, target):
     return ("equal", "") if worst <= case.tolerance(expected) else ("wrong", f"off by {worst:.3g}")
 
 
+@functools.cache
+def designed(seed):
+    return design(AXES, seed)
+
+
+def make(seed, number):
+    return Case(choose(AXES, seed, number, designed(seed)), seed * 100000 + number)
+
+
+def run_case(seed, targets, number):
+    """Number and title of a case, its choice, and how it ends for each target: (target, end, message)."""
+    case = make(seed, number)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"attention{number}.mlir")
+        with open(path, "w") as file:
+            file.write(case.mlir())
+        return number, case.title(), case.choice, [(target, *run(path, make(seed, number), target)) for target in targets]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100)
@@ -46,36 +67,29 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the cases")
     parser.add_argument("--time", action="store_true", help="time a few attentions instead")
     parser.add_argument("--targets", default="host,x86-64-v3")
+    parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.time:
         return measure(options.targets.split(","))
-    designed = design(AXES, options.seed)
-    make = lambda number: Case(choose(AXES, options.seed, number, designed), options.seed * 100000 + number)
     if options.print is not None:
-        print(make(options.print).mlir())
+        print(make(options.seed, options.print).mlir())
         return 0
 
     counts, covered = {"equal": 0, "wrong": 0, "refused": 0}, {"equal": set(), "wrong": set(), "refused": set()}
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(options.count) if options.only is None else [options.only]:
-            case = make(number)
+    numbers = range(options.count) if options.only is None else [options.only]
+    work = functools.partial(run_case, options.seed, options.targets.split(","))
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        for number, title, choice, ends in pool.imap(work, numbers):
             if options.list:
-                print(number, case.title(), flush=True)
-            path = os.path.join(folder, f"attention{number}.mlir")
-            with open(path, "w") as file:
-                file.write(case.mlir())
-            ends = set()
-            for target in options.targets.split(","):
-                end, message = run(path, make(number), target)
-                ends.add(end)
+                print(number, title, flush=True)
+            for target, end, message in ends:
                 counts[end] += 1
+                covered[end] |= pairs_of(choice, AXES)
                 if end != "equal":
-                    print(f"case {number} for {target} {end} ({case.title()}): {message}", flush=True)
-            for end in ends:
-                covered[end] |= pairs_of(case.choice, AXES)
+                    print(f"case {number} for {target} {end} ({title}): {message}", flush=True)
     bad = covered["wrong"]
     print(f"pairs: {len(covered['equal'] - bad)} equal, {len(bad)} in a wrong case, {len(covered['refused'] - covered['equal'] - bad)} "
-          f"only refused, of {len(all_pairs(AXES))}; {len(designed)} cases meet all")
+          f"only refused, of {len(all_pairs(AXES))}; {len(designed(options.seed))} cases meet all")
     print(f"{counts['equal']} equal, {counts['wrong']} wrong, {counts['refused']} refused, of {sum(counts.values())}")
     return 1 if counts["wrong"] else 0
 

@@ -18,7 +18,7 @@ FULL = bool(os.environ.get("TENON_TEST_FULL"))
 def test_draws_equal_numpy():
     places = [os.path.dirname(os.path.dirname(tenon.__file__)), *sys.path]
     count = "800" if FULL else "24"  # the first of them are the covering design
-    run = subprocess.run([sys.executable, SCRIPT, "--count", count, "--seed", "7"], capture_output=True, text=True, timeout=3600 if FULL else 900,
+    run = subprocess.run([sys.executable, SCRIPT, "--count", count, "--seed", "7", "--jobs", "2"], capture_output=True, text=True, timeout=3600 if FULL else 900,
                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))})
     assert run.returncode == 0, run.stdout + run.stderr
     equal, of = (int(re.search(pattern, run.stdout, re.M)[1]) for pattern in (r"^(\d+) equal", r"refused, of (\d+)$"))
