@@ -22,6 +22,8 @@ constexpr int64_t kUnknownExtent = 256;
 constexpr int64_t kRowsPerPanel = 128;
 /// More rows of one factor may fall into one set of the first cache level than that has ways.
 constexpr int64_t kMaxRows = 8;
+/// Rows of so many bytes, and from so many pages on, are slow to read in place.
+constexpr int64_t kLongRow = 2048, kManyPages = 64;
 /// What reading a prepacked weight has to save.
 constexpr double kPrepackMargin = 1.02;
 /// Codes of a word that are taken apart in one turn of the loop.
@@ -148,11 +150,15 @@ private:
       return tile.prepack && getPanelBytes(operand, tile) > target.getL2Bytes() * 3 / 4 ? 2 : 1;
     int64_t step = getStep(operand, tile.vectorDim);
     if (step == 1) {
-      // Rows a multiple of the page apart fall into one cache set.
+      // Rows a multiple of the page apart fall into one cache set; more pages than the processor knows by heart, each
+      // with one line of interest, are slow to find, and no prefetcher goes from one to the next.
       int64_t rowBytes = getRowBytes(operand);
-      if (reductionPoints >= 64 && rowBytes >= 2048)
-        return rowBytes % 1024 == 0 ? 11 : 1.3;
-      return isStreamed(operand) ? 1.3 : 1;
+      bool isLong = rowBytes >= kLongRow || (rowBytes == 0 && op.getMaps()[operand].isProjectedPermutation());
+      if (reductionPoints < kManyPages || !isLong)
+        return isStreamed(operand) ? 1.3 : 1;
+      if (rowBytes != 0 && rowBytes % 1024 == 0)
+        return 11;
+      return reductionPoints * (rowBytes == 0 ? 1 : std::min(1.0, rowBytes / 4096.0)) > kManyPages ? 7 : 1.3;
     }
     return step == 2 ? 3 : 4.0 * width;
   }
@@ -160,10 +166,10 @@ private:
   /// Cost of copying one vector to a panel.
   double getPackCost(unsigned operand, const Tile &tile) const {
     int64_t step = getStep(operand, tile.vectorDim);
-    if (step != 0) { // what it takes to read in place, once, and a store
+    if (step != 0) { // what it takes to read in place, once, all lines of a row together, and a store
       Tile inPlace = tile;
       inPlace.pack = -1;
-      return getVectorCost(operand, inPlace) + 2;
+      return getVectorCost(operand, inPlace) / 2 + 2;
     }
     // Blocks are transposed in registers along what is contiguous: one reduction dim, or all of them behind the others.
     int64_t run = 1;
@@ -345,10 +351,9 @@ private:
         for (tile.rows[1] = 1; tile.rows[1] <= limit(tile.rowDims[1]); ++tile.rows[1]) {
           if (tile.vectors * tile.rows[0] * tile.rows[1] > target.getVectorRegisters() * 3 / 4)
             break;
-          // Open extents are mostly multiples of powers of two, and their tails are halves.
+          // Tails of open extents are halves of halves.
           auto suits = [&](int64_t dim, int64_t count) { return dim < 0 || known[dim] || llvm::isPowerOf2_64(count); };
-          if (!suits(tile.rowDims[0], tile.rows[0]) || !suits(tile.rowDims[1], tile.rows[1]) ||
-              !suits(dot ? -1 : tile.vectorDim, tile.vectors))
+          if (!suits(tile.rowDims[0], tile.rows[0]) || !suits(tile.rowDims[1], tile.rows[1]))
             continue;
           tile.pack = -1;
           tile.prepack = false;

@@ -374,7 +374,7 @@ bool canDecodePanels(const Contraction &contraction) {
 /// well, both are made.
 void expandPacked(OpBuilder &builder, const Contraction &contraction, const Contraction *coded) {
   // Below this many rows a panel is not read often enough.
-  constexpr int64_t kRowsThatPay = 16;
+  constexpr int64_t kRowsThatPay = 24;
   TileContractOp op = contraction.op;
   Location loc = op.getLoc();
   Value rows;
