@@ -55,9 +55,9 @@ FailureOr<SmallVector<Datum>> Interpreter::runBlock(Block &block, ArrayRef<Datum
 }
 
 LogicalResult Interpreter::run(Operation *op) {
-  for (auto family :
-       {&Interpreter::runScalar, &Interpreter::runTensor, &Interpreter::runLinalg, &Interpreter::runControl,
-        &Interpreter::runTenon, &Interpreter::runFormats, &Interpreter::runExperts, &Interpreter::runState})
+  for (auto family : {&Interpreter::runScalar, &Interpreter::runTensor, &Interpreter::runLinalg,
+                      &Interpreter::runControl, &Interpreter::runTenon, &Interpreter::runFormats,
+                      &Interpreter::runExperts, &Interpreter::runState, &Interpreter::runLists})
     if (Handled handled = (this->*family)(op))
       return *handled;
   return op->emitError() << "'" << op->getName() << "' is not in the reference evaluator";

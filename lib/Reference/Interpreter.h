@@ -70,6 +70,7 @@ private:
   Handled runFormats(mlir::Operation *op);
   Handled runExperts(mlir::Operation *op);
   Handled runState(mlir::Operation *op);
+  Handled runLists(mlir::Operation *op);
   llvm::LogicalResult loadWeight(LoadWeightOp op);
   llvm::LogicalResult runAttention(AttentionOp op);
 

@@ -1,6 +1,7 @@
 // REQUIRES: tenon-run
 // RUN: tenon-run --reference --entry blocks %s | FileCheck %s --check-prefix=BLOCKS
 // RUN: tenon-run --reference --entry tokens %s | FileCheck %s --check-prefix=TOKENS
+// RUN: tenon-run --reference --entry select %s | FileCheck %s --check-prefix=SELECT
 
 // Sums of what is seen of values 1, 2, 4, 8, 16 in blocks of two keys, of which the last has one. Two queries share a
 // list and the third has its own. A block listed twice counts twice; numbers without a block count nothing. The mask hides
@@ -40,4 +41,28 @@ func.func @tokens() -> tensor<1x1x?x1xf32> {
     tenon.yield %x : f32
   } -> tensor<1x1x?x1xf32>
   return %r : tensor<1x1x?x1xf32>
+}
+
+// One query of 1 and blocks of two keys, whose means are 0, 2, 1 and, of a single key, 3; their masses about 0.03, 0.24, 0.09
+// and 0.64. The two largest; what makes up 0.8; the first one always, then the largest; with four keys and
+// three queries of which two share a list, what each run sees: the keys up to its last query's place, 2 and 3.
+// SELECT: 0: 1x1x1x2xi64 [1, 3]
+// SELECT: 1: 1x1x1xi64 [2]
+// SELECT: 2: 1x1x1x4xi64 [1, 3, -1, -1]
+// SELECT: 3: 1x1x1x2xi64 [0, 3]
+// SELECT: 4: 1x1x2x4xi64 [0, 1, -1, -1, 0, 1, -1, -1]
+// SELECT: 5: 1x1x1x1xi64 [0]
+func.func @select() -> (tensor<1x1x1x2xi64>, tensor<1x1x1xi64>, tensor<1x1x1x4xi64>, tensor<1x1x1x2xi64>, tensor<1x1x2x4xi64>, tensor<1x1x1x1xi64>) {
+  %q = arith.constant dense<1.0> : tensor<1x1x1x1xf32>
+  %q3 = arith.constant dense<1.0> : tensor<1x1x3x1xf32>
+  %k = arith.constant dense<[[[[1.0], [-1.0], [2.0], [2.0], [0.0], [2.0], [3.0]]]]> : tensor<1x1x7x1xf32>
+  %length = arith.constant dense<4> : tensor<1xi64>
+  %b0, %c0 = tenon.select_blocks mean %q, %k keys 2 queries 1 : tensor<1x1x1x1xf32>, tensor<1x1x7x1xf32> -> tensor<1x1x1x2xi64>, tensor<1x1x1xi64>
+  %b1, %c1 = tenon.select_blocks mean %q, %k keys 2 queries 1 mass 0.8 : tensor<1x1x1x1xf32>, tensor<1x1x7x1xf32> -> tensor<1x1x1x4xi64>, tensor<1x1x1xi64>
+  %b2, %c2 = tenon.select_blocks max %q, %k keys 2 queries 1 sink 1 : tensor<1x1x1x1xf32>, tensor<1x1x7x1xf32> -> tensor<1x1x1x2xi64>, tensor<1x1x1xi64>
+  %b3, %c3 = tenon.select_blocks bound %q3, %k lengths(%length : tensor<1xi64>) keys 2 queries 2 causal : tensor<1x1x3x1xf32>, tensor<1x1x7x1xf32> -> tensor<1x1x2x4xi64>, tensor<1x1x2xi64>
+  // Antidiagonals of runs of one query behind the last: query 2 times key i + 1 alone. Lower blocks first where they are equal.
+  %same = arith.constant dense<1.0> : tensor<1x1x8x1xf32>
+  %b4, %c4 = tenon.select_blocks antidiagonal %q, %same keys 4 queries 2 stride 2 : tensor<1x1x1x1xf32>, tensor<1x1x8x1xf32> -> tensor<1x1x1x1xi64>, tensor<1x1x1xi64>
+  return %b0, %c0, %b1, %b2, %b3, %b4 : tensor<1x1x1x2xi64>, tensor<1x1x1xi64>, tensor<1x1x1x4xi64>, tensor<1x1x1x2xi64>, tensor<1x1x2x4xi64>, tensor<1x1x1x1xi64>
 }

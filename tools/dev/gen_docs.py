@@ -94,7 +94,7 @@ def pages():
     """{file name: text}"""
     folder = ROOT / "include" / "tenon" / "Dialect" / "IR"
     sources = [folder / "TenonOps.td", folder / "Formats.td", folder / "Experts.td",
-               folder / "State.td"]  # those that no other one includes
+               folder / "State.td", folder / "Lists.td"]  # those that no other one includes
 
     def dialect(*arguments):
         return "\n".join(tblgen(path, *arguments) for path in sources)

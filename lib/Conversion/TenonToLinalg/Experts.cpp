@@ -340,6 +340,7 @@ struct DecomposeExperts : tenon::impl::DecomposeExpertsBase<DecomposeExperts> {
     each(MoeOp(), [](IRRewriter &rewriter, MoeOp op) { decompose(rewriter, op); });
     each(GroupedMatmulOp(), [](IRRewriter &rewriter, GroupedMatmulOp op) { widen(rewriter, op); });
     each(RouteOp(), [](IRRewriter &rewriter, RouteOp op) { lower(rewriter, op); });
+    each(SelectBlocksOp(), [](IRRewriter &rewriter, SelectBlocksOp op) { lower(rewriter, op); });
     each(TopKOp(), [](IRRewriter &rewriter, TopKOp op) { lower(rewriter, op); });
     each(SortOp(), [](IRRewriter &rewriter, SortOp op) { lower(rewriter, op); });
     each(SegmentReduceOp(), [](IRRewriter &rewriter, SegmentReduceOp op) { lower(rewriter, op); });

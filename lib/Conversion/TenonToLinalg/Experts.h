@@ -2,6 +2,7 @@
 #pragma once
 #include "Common.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Lists.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -11,6 +12,8 @@ void lower(mlir::IRRewriter &rewriter, TopKOp op);
 void lower(mlir::IRRewriter &rewriter, SortOp op);
 void lower(mlir::IRRewriter &rewriter, SegmentReduceOp op);
 void lower(mlir::IRRewriter &rewriter, RouteOp op);
+/// Contractions, a softmax, and ops that choose.
+void lower(mlir::IRRewriter &rewriter, SelectBlocksOp op);
 /// Routes, matmuls of groups and a sum in the place of a mixture of experts.
 void decompose(mlir::IRRewriter &rewriter, MoeOp op);
 /// Sums that several entries add to are kept in the sums' type.

@@ -138,10 +138,10 @@ LogicalResult KVSourceOp::verify() {
       return emitOpError("expected 'weights' to be floats of the shape of 'blocks', but got ")
              << weights.getType() << " and " << (blocks ? blocks.getType() : Type(NoneType::get(getContext())));
   }
-  int64_t least = std::min(getBlockKeys(), getBlockQueries()), most = std::max(getBlockKeys(), getBlockQueries());
-  if (least < 1 || (!blocks && most > 1)) // (C12)
+  int64_t blockKeys = getBlockKeys(), blockQueries = getBlockQueries();
+  if (std::min(blockKeys, blockQueries) < 1 || (!blocks && std::max(blockKeys, blockQueries) > 1)) // (C12)
     return emitOpError("expected 'keys' and 'queries' of blocks to be at least 1, and 1 without 'blocks', but got ")
-           << getBlockKeys() << " and " << getBlockQueries();
+           << blockKeys << " and " << blockQueries;
   return verifyMaskOperands(*this);
 }
 

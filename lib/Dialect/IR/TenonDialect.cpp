@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Lists.h"
 #include "tenon/Dialect/IR/State.h"
 
 #include "mlir/IR/DialectImplementation.h"
@@ -30,6 +31,10 @@ void tenon::TenonDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/StateOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "tenon/Dialect/IR/ListsOps.cpp.inc"
       >();
 }
 

@@ -2,11 +2,9 @@
 import math
 import numbers
 
-import numpy as np
-
-from . import contract, dims as dims_
-from . import dtypes, functions, indexing, movement, reduce, trace as trace_
-from .array import Array, as_array, check_dtypes, where
+from . import dims as dims_
+from . import dtypes, trace as trace_
+from .array import Array, as_array, check_dtypes
 
 __all__ = ["select_blocks"]
 
@@ -73,102 +71,15 @@ def select_blocks(q, k, *, block_size, query_block=1, score="mean", stride=None,
         lengths = as_array(lengths)
         if lengths.ndim != 1 or not lengths.dtype.is_integer:
             trace_.fail(f"in select_blocks: expected lengths of integers [batch], but got {_shown(lengths)}")
-    kind = dtypes.float64 if q.dtype.name == "float64" else dtypes.float32
-    q, k = q.astype(kind), k.astype(kind)
     runs, blocks = -(-queries // query_block), keys if score == "given" else -(-keys // block_size)
-    keys = blocks * block_size if score == "given" else keys
-    room = min(blocks, top_k) if top_k is not None else blocks
-    if 0 in (runs, blocks, all_heads, depth) or batch == 0:
-        shape = (batch, heads, runs, room)
-        return movement.full(shape, -1, dtypes.int64), movement.zeros(shape[:3], dtypes.int64)
-    if lengths is None:
-        exist = np.int64(keys)
-    else:
-        exist = functions.clip(lengths.astype(dtypes.int64), 0, keys)[:, None, None, None]
-    step, key_step = (stride, stride) if stride else (query_block, block_size)
-    scores = _scores(q, k, score, block_size, step, key_step, runs * query_block // step, blocks, exist,
-                     (1 / (math.sqrt(depth) * (stride or 1))) if scale is None else scale)
-
-    def reached(step, key_step, rows, columns):
-        """Whether the last query of a run of `step` sees the first key of a run of `key_step`: [rows, columns]."""
-        row, column = np.arange(rows)[:, None], np.arange(columns)[None]
-        seen = (column * key_step < exist) & (row * step < queries)
-        last = np.minimum((row + 1) * step, queries) - 1 - queries
-        return seen & (column * key_step <= last + exist) if causal else seen
-
-    seen = reached(step, key_step, runs * query_block // step, blocks * (block_size // key_step))
-    seen = as_array(seen)
-    scores = where(seen, scores, -math.inf)
-    powers = where(seen, functions.exp(scores - reduce.max(scores, -1, keepdims=True)), 0.0)
-    total = reduce.sum(powers, -1, keepdims=True)
-    weights = powers / where(total == 0.0, 1.0, total)
-    parts = (batch, heads, all_heads // heads, runs, query_block // step, blocks, block_size // key_step)
-    counted = -(-np.minimum(query_block, queries - np.arange(runs) * query_block) // step) * (all_heads // heads)
-    masses = reduce.sum(movement.reshape(weights, parts), (2, 4, 6)) * as_array((1 / counted[:, None]).astype(kind.name))
-    return _take(masses, as_array(reached(query_block, block_size, runs, blocks)), exist, queries, query_block, block_size, room,
-                 threshold, mass, sink, local)
-
-
-def _scores(q, k, score, block_size, step, key_step, rows, blocks, exist, scale):
-    """Scores [B, H, rows, columns] of what stands for runs of `step` queries and of `key_step` keys."""
-    batch, heads, queries, depth = q.shape
-    groups, keys = k.shape[1:3]
-
-    def padded(x, size):
-        return x if x.shape[2] == size else movement.pad(x, ((0, 0), (0, 0), (0, size - x.shape[2]), (0, 0)))
-
-    q = movement.reshape(padded(q, rows * step), (batch, heads, rows, step, depth))
-    if score == "antidiagonal":
-        q = movement.reshape(indexing.flip(q, 3), (batch, heads, rows, step * depth))
-    else:
-        counts = np.minimum(step, queries - np.arange(rows) * step)[:, None]
-        q = reduce.sum(q, 3) * as_array((1 / counts).astype(q.dtype.name))
-    q = movement.reshape(q, (batch, groups, heads // groups, rows, q.shape[3]))
-
-    def product(left, right):
-        return contract.einsum("bgrud,bgvd->bgruv", left, right)
-
-    if score == "given":
-        scores = product(q, k)
-    else:
-        size = blocks * block_size
-        there = as_array(np.arange(size)[:, None] < exist)
-
-        def parts(fill):
-            return movement.reshape(where(there, padded(k, size), fill), (batch, groups, size // key_step, key_step, depth))
-
-        if score == "antidiagonal":
-            scores = product(q, movement.reshape(parts(0.0), (batch, groups, size // key_step, key_step * depth)))
-        elif score == "mean":
-            counts = functions.clip(as_array(exist - np.arange(blocks)[:, None] * block_size), 1, block_size)
-            scores = product(q, reduce.sum(parts(0.0), 3) / counts.astype(k.dtype))
-        elif score == "max":
-            scores = product(q, reduce.max(parts(-math.inf), 3))
-        else:
-            scores = (product(functions.maximum(q, 0.0), reduce.max(parts(-math.inf), 3))
-                      + product(functions.minimum(q, 0.0), reduce.min(parts(math.inf), 3)))
-    return movement.reshape(scores * float(scale), (batch, heads, rows, scores.shape[4]))
-
-
-def _take(masses, reached, exist, queries, query_block, block_size, room, threshold, mass, sink, local):
-    """Blocks in the order that they are taken in, cut off by the rules, then sorted."""
-    batch, heads, runs, blocks = masses.shape
-    run, block = np.arange(runs)[:, None], np.arange(blocks)[None]
-    first, last = run * query_block - queries, np.minimum((run + 1) * query_block, queries) - 1 - queries
-    kept = (block < sink) | np.zeros_like(run, bool)
-    if local:
-        kept = kept | (((block + local) * block_size > first + exist) & (block * block_size <= last + exist))
-    # One number says what comes first: kept blocks from 4 on, NaN 3, then masses, which are at most 1; -1 what is not seen.
-    rank = where(functions.isnan(masses), 3.0, masses)
-    rank = where(reached, where(as_array(kept), rank + 4.0, rank), -1.0)
-    values, order = reduce.top_k(rank, room)
-    taken = values >= 0.0
-    is_kept = values >= 4.0
-    if threshold is not None:
-        taken = taken & (is_kept | (values > float(threshold)))
-    if mass is not None:
-        each = functions.maximum(where(is_kept, values - 4.0, values), 0.0)
-        before = contract.matmul(each, as_array(np.triu(np.ones((room, room)), 1).astype(masses.dtype.name)))
-        taken = taken & (is_kept | (before < float(mass)))
-    numbers = reduce.sort(where(taken, order, blocks), -1)[0]
-    return where(numbers == blocks, -1, numbers), reduce.sum(taken.astype(dtypes.int64), -1)
+    shape = (batch, heads, runs, min(blocks, top_k) if top_k is not None else blocks)
+    scale = 1 / (math.sqrt(max(depth, 1)) * (stride or 1)) if scale is None else scale
+    trace = trace_.current()
+    text = f"tenon.select_blocks {score} {q.ssa}, {k.ssa}" + (f" lengths({lengths.ssa} : {lengths.type})" if lengths is not None else "")
+    text += f" keys {block_size} queries {query_block}" + (f" stride {stride}" if stride else "") + f" scale {float(scale):.9e}"
+    for name, value in (("threshold", threshold), ("mass", mass)):
+        text += f" {name} {float(value):.9e}" if value is not None else ""
+    text += (f" sink {sink}" if sink else "") + (f" local {local}" if local else "") + (" causal" if causal else "")
+    names, kinds = [trace.fresh(), trace.fresh()], [trace.tensor_type(part, dtypes.int64) for part in (shape, shape[:3])]
+    trace.emit(f"{', '.join(names)} = {text} : {q.type}, {k.type} -> {', '.join(kinds)}", "select_blocks")
+    return Array(names[0], shape, dtypes.int64), Array(names[1], shape[:3], dtypes.int64)

@@ -75,7 +75,8 @@ def DecomposeExperts : Pass<"tenon-decompose-experts", "::mlir::ModuleOp"> {
     token's row; its shared expert is one group of all tokens. A `tenon.route` becomes element-wise scores and loops
     over scalars that mark each token's experts in a table and then read it expert by expert. A `tenon.sort` counts for
     each element how many come before it, and so does a `tenon.top_k` of short lines; on long ones it is a loop that keeps the
-    first elements in a list. A `tenon.segment_reduce` is a loop. What stays is
+    first elements in a list. A `tenon.select_blocks` becomes contractions of what stands for queries and keys, a softmax, a
+    `tenon.top_k` of one number per block and a `tenon.sort` of what is taken. A `tenon.segment_reduce` is a loop. What stays is
     `tenon.grouped_matmul`, which is tiled as it is; where several entries add to one row, on f32 or f64.
 
     Before:
