@@ -47,6 +47,8 @@ void tenon::buildKernelsPipeline(OpPassManager &pm) {
   // Schedules are written for the form that lowering tiles, so contractions take it first.
   pm.addPass(createToTileContract());
   pm.addPass(createAssignSchedules());
+  // How many keys a unit works on is a schedule's decision too; what joins parts of them is work for more kernels.
+  pm.addPass(createSplitAttention());
   // Which panels a weight is stored by is a schedule's decision; making them is work for more kernels.
   pm.addPass(createPackWeights());
   addFormKernels(pm);

@@ -73,6 +73,43 @@ static int64_t countSharingQueries(AttentionOp op) {
   return sharing;
 }
 
+/// How many keys one row may see of a source at most, as far as its mask is a window; nullopt where that is not known.
+static std::optional<int64_t> getReach(Attribute mask) {
+  if (auto window = dyn_cast_if_present<WindowAttr>(mask))
+    return window.getLeft() >= 0 && window.getRight() >= 0 ? std::optional(window.getLeft() + window.getRight() + 1)
+                                                           : std::nullopt;
+  std::optional<int64_t> reach;
+  if (auto all = dyn_cast_if_present<AllOfAttr>(mask))
+    for (Attribute part : all.getMasks())
+      if (std::optional<int64_t> other = getReach(part))
+        reach = std::min(*other, reach.value_or(*other));
+  return reach;
+}
+
+/// The keys of a unit where units over heads and queries alone are too few to keep many threads busy; 0 for all keys. A
+/// part has so many keys that joining it costs nothing beside.
+static int64_t getKeysPerUnit(AttentionOp op, int64_t heads, int64_t rows) {
+  constexpr int64_t kEnough = 16, kWanted = 32, kLeast = 512, kUnknown = 1024;
+  auto query = cast<RankedTensorType>(op.getQuery().getType());
+  if (op.getPartial() || op.hasProbability() || op.keepsScores() || query.isDynamicDim(1) || query.isDynamicDim(2))
+    return 0;
+  int64_t batches = query.isDynamicDim(0) ? 1 : query.getDimSize(0);
+  int64_t units = batches * (query.getDimSize(1) / heads) * llvm::divideCeil(query.getDimSize(2), rows);
+  if (units == 0 || units >= kEnough)
+    return 0;
+  for (unsigned number = 0; number < op.getSources().size(); ++number) {
+    KVSourceOp source = op.getSource(number);
+    std::optional<int64_t> reach = getReach(source.getMask().value_or(Attribute()));
+    if (source.getBlocks() || (reach && *reach < 2 * kLeast)) // each part would go over the whole list
+      return 0;
+  }
+  std::optional<int64_t> keys = countKeys(op);
+  if (!keys)
+    return kUnknown;
+  int64_t parts = std::min<int64_t>(llvm::divideCeil(kWanted, units), *keys / kLeast);
+  return parts < 2 ? 0 : llvm::divideCeil(*keys, parts);
+}
+
 ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
   constexpr int64_t kRows = 64, kQueries = 32, kKeys = 256, kHeads = 8;
   auto query = cast<RankedTensorType>(op.getQuery().getType());
@@ -97,7 +134,8 @@ ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
   // Six rows of accumulators; one row leaves registers for more vectors.
   int64_t rowTile = std::min<int64_t>(rows, 6), headTile = rows == 1 ? std::min<int64_t>(heads, 6) : 1;
   int64_t vectors = target.getVectorRegisters() > 16 ? 4 : 2;
-  return ScheduleAttr::get(op.getContext(), /*version=*/1, "attention", {1, heads, rows, 0}, {0, 0, 0, kKeys}, {},
+  return ScheduleAttr::get(op.getContext(), /*version=*/1, "attention",
+                           {1, heads, rows, getKeysPerUnit(op, heads, rows)}, {0, 0, 0, kKeys}, {},
                            {1, headTile, rowTile, vectors * width}, {}, {}, {}, /*vectorDim=*/3, width);
 }
 
@@ -120,6 +158,11 @@ LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, ScheduleAttr s
                "expected an attention's schedule to have rows of queries in 'parallel' and keys in 'cache', "
                "but got ")
            << schedule.getParallel()[2] << " and " << schedule.getCache()[3];
+  if (schedule.getParallel()[3] != 0 && (op.getPartial() || op.hasProbability() || op.keepsScores()))
+    return kernel.emitError(
+               "expected all keys in a unit of an attention that is of parts already, or whose weights need "
+               "all scores of a row, but got ")
+           << schedule.getParallel()[3];
   if (schedule.getRegister_()[1] < 1 || schedule.getRegister_()[2] < 1 ||
       schedule.getRegister_()[3] < schedule.getVectorWidth())
     return kernel.emitError("expected an attention's register tile to have a row and a vector, but got ")

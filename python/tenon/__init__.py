@@ -41,14 +41,15 @@ from .tracing.functions import __all__ as _functions  # noqa: E402
 from .tracing.indexing import ds, flip, size_of, take  # noqa: E402
 from .tracing.movement import (arange, broadcast_to, concatenate, expand_dims, full, ones, pad, repeat, reshape,  # noqa: E402
                                split, squeeze, stack, transpose, tril, zeros)
-from .tracing.normalizers import softmax  # noqa: E402
+from .tracing.normalizers import normalizer, softmax  # noqa: E402
 from .tracing.reduce import all, any, argmax, max, mean, min, prod, sort, sum, top_k  # noqa: E402, A004
 from .tracing.state import linear_attention, recurrence  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = ["compile", "load", "version", "Model", "Value", "Error", "InvalidArgument", "OutOfMemory", "DataError",
            "FileError", "Unsupported", "InternalError",
-           "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "softmax", "attention", "kv_source", "select_blocks",
+           "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "normalizer", "softmax", "attention",
+           "kv_source", "select_blocks",
            "linear_attention", "recurrence",
            "einsum", "linear", "matmul", "cond", "fori_loop", "scan", "while_loop", "avg_pool", "conv", "max_pool",
            "grouped_matmul", "moe", "route", "segment_reduce", "dequantize", "format", "quantize", "where",

@@ -2,7 +2,7 @@
 """Generated attentions: compiled code against NumPy in float64, for AVX2 and AVX-512 code.
 
 The first cases are a covering design of the axes in attention/case.py (score, mask, normalizer, heads, storage, lengths, iteration,
-dtype, shape, dims, sources): every two values of two axes meet in one of them. More, up to `--count`, are drawn. A case that the
+dtype, shape, dims, sources, results): every two values of two axes meet in one of them. More, up to `--count`, are drawn. A case that the
 compiler refuses by a message of attention/refusals.py counts apart. `--list` prints the cases.
 """
 import argparse
@@ -32,11 +32,18 @@ def run(path, case, target):
         message = str(error).splitlines()[0]
         return ("refused" if is_refusal(message) else "wrong"), message
     try:
-        result = np.asarray(model(*arguments.values()), np.float64)
+        results = model(*arguments.values())
     except tenon.Error as error:
         return "wrong", str(error).splitlines()[0]
-    worst = np.abs(result - expected).max(initial=0) if result.shape == expected.shape else np.inf
-    return ("equal", "") if worst <= case.tolerance(expected) else ("wrong", f"off by {worst:.3g}")
+    results = [np.asarray(result, np.float64) for result in (results if isinstance(results, (list, tuple)) else [results])]
+    for result, right in zip(results, expected, strict=True):
+        finite = np.isfinite(right)  # of nothing, a log-sum-exp is -inf
+        if result.shape != right.shape or not np.array_equal(result[~finite], right[~finite]):
+            return "wrong", "of another shape, or finite elsewhere"
+        worst = np.abs(result[finite] - right[finite]).max(initial=0)
+        if not worst <= case.tolerance(right[finite]):
+            return "wrong", f"off by {worst:.3g}"
+    return "equal", ""
 
 
 @functools.cache

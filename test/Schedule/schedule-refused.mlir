@@ -372,3 +372,16 @@ func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi
   %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
   return %r : tensor<4x24xf32>
 }
+
+// -----
+
+// expected-error @+1 {{expected all keys in a unit of an attention that is of parts already, or whose weights need all scores of a row, but got 8}}
+func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 8, 8], cache = [0, 0, 0, 8], register = [1, 1, 4, 16], vector_width = 16>} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention entmax alpha(1.5) %q sources(%s) outs(%o : tensor<1x2x8x4xf32>) : tensor<1x2x8x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x8x4xf32>
+  return %r : tensor<1x2x8x4xf32>
+}

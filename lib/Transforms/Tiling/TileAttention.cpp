@@ -149,17 +149,23 @@ SmallVector<Value> AttentionTiler::forTiles(KVSourceOp source, ValueRange carrie
   KeyRange<Value> range{constant(0), tile.count};
   if (tile.mask)
     range = tile.mask->getKeyRange();
-  if (part)
+  int64_t keys = schedule.getCache()[3];
+  bool whole = false; // tiles of a part
+  if (part) {
+    KeyRange<Value> all = range;
     range = takePart(range, tile.count);
+    auto low = getConstantIntValue(all.low), high = getConstantIntValue(all.high), number = getConstantIntValue(parts);
+    whole = low && high && number && *low == 0 && *high % (*number * keys) == 0 && *high / *number % 64 == 0;
+  }
   if (source.getBlocks())
     return forListedTiles(tile, range, carried, body);
-  int64_t keys = schedule.getCache()[3];
   auto loop = scf::ForOp::create(rewriter, loc, range.low, range.high, constant(keys), carried,
                                  [](OpBuilder &, Location, Value, ValueRange) {});
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointToStart(loop.getBody());
   tile.first = tile.place = loop.getInductionVar();
-  tile.columns = tileSize(getAsOpFoldResult(range.high), keys, tile.first, isConstantIntValue(range.low, 0));
+  tile.columns =
+      whole ? index(keys) : tileSize(getAsOpFoldResult(range.high), keys, tile.first, isConstantIntValue(range.low, 0));
   scf::YieldOp::create(rewriter, loc, unlessHidden(tile, loop.getRegionIterArgs(), body));
   return loop.getResults();
 }

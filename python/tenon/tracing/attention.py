@@ -84,8 +84,9 @@ def kv_source(keys, values, *, mask=None, predicate=None, lengths=None, pages=No
     return KVSource(keys, values, mask, predicate, **lists, block_weights=block_weights, block_size=block_size, query_block=query_block)
 
 
-def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate=None, normalizer=None, lengths=None, pages=None,
-              start=None, blocks=None, block_size=1, query_block=1, block_weights=None, sources=None):
+def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate=None, normalizer=None, probability=None,
+              return_lse=False, lengths=None, pages=None, start=None, blocks=None, block_size=1, query_block=1, block_weights=None,
+              sources=None):
     """Attention of queries [B, H, S, D] over keys [B, G, T, D] and values [B, G, T, E]: an array [B, H, S, E]. G divides
     H: head h reads head h // (H // G).
 
@@ -94,7 +95,12 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate
                  s + bias[h, i, j]
     scale        factor of the products; without it 1 / sqrt(D), or 1 where there is a score
     mask         of tenon.masks: masks.causal() & masks.window(256)
-    normalizer   tenon.softmax() (default), tenon.sigmoid(), ..: see tenon.normalizers
+    normalizer   tenon.softmax() (default), tenon.normalizers.entmax(1.5), ..: see tenon.normalizers; tenon.normalizer(..)
+                 is one of your own
+    probability  (p, b, h, i, j) -> what is multiplied with the value of key j, where p is the weight by the normalizer; reads
+                 arrays as `score` does
+    return_lse   gives (result, lse): lse [B, H, S] is the logarithm of the softmax's sum, by which the attentions over parts
+                 of the keys are joined
     predicate, lengths, pages, start, blocks, block_size, query_block, block_weights   as of tenon.kv_source
     sources      instead of k and v: a list of tenon.kv_source under one normalizer
     """
@@ -119,37 +125,58 @@ def attention(q, k=None, v=None, *, score=None, scale=None, mask=None, predicate
         scale = 1.0 if score is not None or not isinstance(q.shape[3], int) else 1 / math.sqrt(max(q.shape[3], 1))
     kind = dtypes.float64 if q.dtype.name == "float64" else dtypes.float32
 
+    normalizer = normalizers.of(normalizer)
+    if return_lse and normalizer.text != "softmax":
+        trace_.fail(f"in attention: only a softmax has a log-sum-exp, but the normalizer is {normalizer.text.split()[0]}")
+
     names = [trace.fresh("s")] + [trace.fresh("i") for _ in range(4)]
     extras = _Extras(trace, q, sources, names[1:], kind, "score")
-    with trace.block() as lines:
-        value = Scalar(names[0], kind)
-        if not (scalar.is_number(scale) and scale == 1):
-            value = scalar.mul(value, scalar.literal(float(scale), kind))
-        if score is not None:
-            with extras.reading():
-                made = score(value, *[Scalar(name, dtypes.index) for name in names[1:]])
-            if scalar.is_number(made):
-                made = scalar.literal(float(made), kind)
-            if not isinstance(made, Scalar):
-                trace_.fail(f"in attention: expected the score to give a number, but got {type(made).__name__}")
-            value = scalar.cast(made, kind)
-        trace.emit(f"tenon.yield {value.ssa} : {kind.mlir}")
+
+    def region(what, body, factor=1):
+        with trace.block() as lines:
+            value = Scalar(names[0], kind)
+            if not (scalar.is_number(factor) and factor == 1):
+                value = scalar.mul(value, scalar.literal(float(factor), kind))
+            if body is not None:
+                with extras.reading():
+                    made = body(value, *[Scalar(name, dtypes.index) for name in names[1:]])
+                if scalar.is_number(made):
+                    made = scalar.literal(float(made), kind)
+                if not isinstance(made, Scalar):
+                    trace_.fail(f"in attention: expected the {what} to give a number, but got {type(made).__name__}")
+                value = scalar.cast(made, kind)
+            trace.emit(f"tenon.yield {value.ssa} : {kind.mlir}")
+        return "\n".join(lines)
+
+    bodies = [region("score", score, scale)] + ([region("probability", probability)] if probability is not None else [])
     made = [_emit_source(trace, q, source, kind) for source in sources]
     shape = (q.shape[0], q.shape[1], q.shape[2], sources[0].values.shape[3])
     target, result_type = trace.empty(shape, q.dtype), trace.tensor_type(shape, q.dtype)
     block = ", ".join([f"{names[0]}: {kind.mlir}"] + [f"{name}: index" for name in names[1:]]
                       + [f"{name}: {array.dtype.mlir}" for array, _, name in extras.found])
-    normalizer = normalizers.of(normalizer)
+    rule = normalizers.emit_rule(trace, normalizer.rule, kind) if normalizer.rule else None
     text = f"tenon.attention {normalizer.text} {q.ssa} sources({', '.join(made)})"
     if normalizer.sink is not None:
         sink = as_array(normalizer.sink)
         if sink.ndim != 1 or sink.shape[0] != q.shape[1] or not sink.dtype.is_float:
             trace_.fail(f"in attention: expected a sink of floats for each of the {q.shape[1]} heads, but got {_shown(sink)}")
         text += f" sink({sink.ssa} : {sink.type})"
+    if rule is not None:
+        text += f" rule({rule})"
     if extras.found:
         text += f" extras{extras.text}"
-    text += f" outs({target} : {result_type}) : {q.type} {{\n^bb0({block}):\n" + "\n".join(lines) + f"\n}} -> {result_type}"
-    return Array(trace.emit_value(text, "attention"), shape, q.dtype)
+    text += f" outs({target} : {result_type})"
+    results = result_type
+    if return_lse:
+        sums = trace.tensor_type(shape[:3], kind)
+        text += f" lse({trace.empty(shape[:3], kind)} : {sums})"
+        results += f", {sums}"
+    text += f" : {q.type} " + " probability ".join(f"{{\n^bb0({block}):\n{body}\n}}" for body in bodies) + f" -> {results}"
+    if not return_lse:
+        return Array(trace.emit_value(text, "attention"), shape, q.dtype)
+    name = trace.fresh()
+    trace.emit(f"{name}:2 = {text}", "attention")
+    return Array(f"{name}#0", shape, q.dtype), Array(f"{name}#1", shape[:3], kind)
 
 
 def _check_source(trace, q, source):

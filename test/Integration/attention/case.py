@@ -9,6 +9,7 @@ from .iterations import ITERATIONS
 from .masks import MASKS
 from .normalizers import NORMALIZERS
 from .operand import Operand, normal
+from .results import RESULTS, Results
 from .scores import SCORES
 from .storage import LENGTHS, STORAGES, Storage
 
@@ -16,6 +17,7 @@ AXES = {
     "score": tuple(SCORES), "mask": tuple(MASKS), "normalizer": tuple(NORMALIZERS), "heads": ("multi", "grouped", "one", "latent"),
     "storage": STORAGES, "lengths": LENGTHS, "iteration": tuple(ITERATIONS), "dtype": ("f32", "f16", "bf16", "f64"),
     "shape": ("odd", "one query", "empty", "whole tiles", "long"), "dims": ("static", "dynamic"), "sources": ("one", "two"),
+    "results": RESULTS,
 }
 SIZES = (1, 2, 3, 5, 7, 17, 33, 65, 100, 130)
 
@@ -114,11 +116,12 @@ class Case:
             elif choice["shape"] in ("odd", "one query"):
                 keys = r.choice(SIZES)
             self.sources.append(Source(self, r, other, 1, keys))
+        self.results = Results(r, self, choice["results"])
 
     def title(self):
         c = self.choice
         return (f"{self.dtype} {c['shape']} {c['dims']} b{self.b} {c['heads']} h{self.h}/{self.g} s{self.s} d{self.d} e{self.e} "
-                f"{c['score']} {c['normalizer']} over {' + '.join(source.title() for source in self.sources)}")
+                f"{c['score']} {c['normalizer']} {self.results.title()} over {' + '.join(source.title() for source in self.sources)}")
 
     def operands(self):
         shape = (self.b, self.h, self.s, self.d)
@@ -130,23 +133,30 @@ class Case:
 
     def mlir(self):
         operands, sums = self.operands(), self.sums
-        q, o = operands[0].type(self.dynamic), Operand("o", (self.b, self.h, self.s, self.e), self.dtype, None, (0, 2)).type(self.dynamic)
+        q = operands[0].type(self.dynamic)
+        made = [Operand(name, shape, element, None, (0, 2)).type(self.dynamic)
+                for name, (shape, element) in zip("ol", self.results.types((self.b, self.h, self.s, self.e)))]
         lines, extra, block = [f"%scale = arith.constant 0.25 : {sums}"], "", ""
         for dim in (0, 2) if self.dynamic else ():
             lines += [f"%i{dim} = arith.constant {dim} : index", f"%n{dim} = tensor.dim %q, %i{dim} : {q}"]
-        lines.append(f"%e = tensor.empty({'%n0, %n2' if self.dynamic else ''}) : {o}")
+        lines += [f"%e{n} = tensor.empty({'%n0, %n2' if self.dynamic else ''}) : {kind}" for n, kind in enumerate(made)]
         for source in self.sources:
             lines += source.lines()
+        lines += self.normalizer.lines(self)
         if self.score.extra:
             kind = operands[-1].type(self.dynamic)
             extra, block = f" extras(%x : {kind}) maps [affine_map<(b, h, q, k) -> {self.score.maps}>]", f", %y: {sums}"
-        lines.append(f"%r = tenon.attention {self.normalizer.keyword} %q sources({', '.join(f'%s{s.number}' for s in self.sources)})"
-                     f"{self.normalizer.clauses(self)}{extra} outs(%e : {o}) : {q} {{")
-        lines.append(f"^bb0(%a: {sums}, %b: index, %h: index, %i: index, %j: index{block}):")
+        lse = f" lse(%e1 : {made[1]})" if len(made) > 1 else ""
+        partial, results, types = " partial" if self.results.partial else "", f":{len(made)}" if len(made) > 1 else "", ", ".join(made)
+        lines.append(f"%r{results} = tenon.attention {self.normalizer.keyword}{partial} %q sources({', '.join(f'%s{s.number}' for s in self.sources)})"
+                     f"{self.normalizer.clauses(self)}{extra} outs(%e0 : {made[0]}){lse} : {q} {{")
+        block = f"^bb0(%a: {sums}, %b: index, %h: index, %i: index, %j: index{block}):"
+        lines.append(block)
         lines += ["  " + line.replace(": T", f": {sums}").replace("to T", f"to {sums}") for line in self.score.lines]
-        lines += [f"  tenon.yield {self.score.result} : {sums}", f"}} -> {o}", f"return %r : {o}"]
+        lines += [f"  tenon.yield {self.score.result} : {sums}"] + self.results.region(block) + [f"}} -> {types}"]
+        lines.append(f"return {'%r#0, %r#1' if len(made) > 1 else '%r'} : {types}")
         arguments = ", ".join(f"%{operand.name}: {operand.type(self.dynamic)}" for operand in operands)
-        return "\n".join([f"func.func @main({arguments}) -> {o} {{"] + ["  " + line for line in lines] + ["}"]) + "\n"
+        return "\n".join([f"func.func @main({arguments}) -> ({types}) {{"] + ["  " + line for line in lines] + ["}"]) + "\n"
 
     def arguments(self):
         rng = np.random.default_rng(self.random.randrange(1 << 30))
@@ -154,15 +164,21 @@ class Case:
 
     def expected(self, arguments):
         values = {name: a.astype(np.int64 if a.dtype.kind == "i" else np.float64) for name, a in arguments.items()}
-        scores, seen, read = [], [], []
+        joined = {"scores": [], "seen": [], "part": [], "key": [], "extra": []}
+        read = []
         for source in self.sources:
             k, v, pairs, added = source.read(values)
             i, j = np.arange(self.s)[:, None], np.arange(k.shape[2])[None, :]
-            scores.append(self.score.apply(np.einsum("bhsd,bhtd->bhst", values["q"], k), values.get("x"), i, j) + added)
-            seen.append(pairs)
+            product = np.einsum("bhsd,bhtd->bhst", values["q"], k)
+            each = self.results.each(np.repeat(source.storage.counts(values), self.h // self.g, axis=1))
+            made = (self.score.apply(product, values.get("x"), i, j) + added, pairs, j // each[:, :, None, None], j,
+                    self.score.read(values.get("x")))
+            for name, array in zip(joined, made):
+                joined[name].append(np.broadcast_to(array, product.shape))
             read.append(v)
-        weights = self.normalizer.weights(self, np.concatenate(scores, 3), np.concatenate(seen, 3), values)
-        return np.einsum("bhst,bhte->bhse", weights, np.concatenate(read, 2))
+        joined = {name: np.concatenate(arrays, 3) for name, arrays in joined.items()}
+        return self.results.apply(lambda seen: self.normalizer.weights(self, joined["scores"], seen, values), joined["seen"],
+                                  joined["part"], joined["key"], joined["extra"], np.concatenate(read, 2))
 
     def tolerance(self, expected):
         step = {"f32": 2e-5, "f64": 1e-12, "f16": 2e-3, "bf16": 1.6e-2}[self.dtype]

@@ -10,6 +10,12 @@ class Score:
     def __init__(self, lines, apply, extra=None, maps="", dynamic=()):
         self.lines, self.apply, self.extra, self.maps, self.dynamic = lines, apply, extra, maps, dynamic
 
+    def read(self, x):
+        """What regions read as %y, or else as %scale: broadcasts to [b, h, s, t]."""
+        if x is None:
+            return 0.25
+        return x if x.ndim == 4 else x[:, None, :] if x.ndim == 2 else x[:, None, None]
+
     @property
     def result(self):
         return "%w" if self.lines else "%a"

@@ -150,3 +150,34 @@ def test_learned_sink():
 
     for queries, keys, groups in ((100, 100, 2), (1, 300, 2), (65, 65, 4), (7, 130, 1)):
         check(learned_sink, reference, draw(2, 4, queries, 16), draw(2, groups, keys, 16), draw(2, groups, keys, 16), draw(4) * 3)
+
+
+@variant("Taylor softmax", "de Brebisson & Vincent 2016, arXiv:1511.05042")
+@tn.jit
+def taylor_softmax(q, k, v):  # the exponential's first terms instead of it
+    power = lambda s: 1 + s + s * s / 2
+    rule = tn.normalizer(0.0, lambda sum, s: sum + power(s), lambda a, b: a + b, lambda s, sum: power(s) / sum)
+    return tn.attention(q, k, v, mask=tn.masks.causal(), normalizer=rule)
+
+
+def test_taylor_softmax():
+    def weights(s):
+        powers = np.where(np.isfinite(s), 1 + np.where(np.isfinite(s), s, 0) * (1 + np.where(np.isfinite(s), s, 0) / 2), 0)
+        return powers / powers.sum(-1, keepdims=True)
+
+    for queries in (100, 1):
+        check(taylor_softmax, lambda q, k, v: attend(q, k, v, mask=lambda i, j: j <= i, weights=weights), *heads(queries))
+
+
+@variant("Ring attention: parts of the keys, joined", "Liu et al. 2023, arXiv:2310.01889")
+@tn.jit
+def ring_attention(q, k, v):
+    places = zip(tn.split(k, 4, 2), tn.split(v, 4, 2))  # the keys that each place holds
+    parts = [tn.attention(q, keys, values, return_lse=True) for keys, values in places]
+    results, sums = tn.stack([part for part, _ in parts]), tn.stack([lse for _, lse in parts])
+    weights = tn.exp(sums - sums.max(0, keepdims=True))
+    return (results * (weights / weights.sum(0, keepdims=True))[..., None]).sum(0)
+
+
+def test_ring_attention():
+    check(ring_attention, attend, *heads(33, 200))

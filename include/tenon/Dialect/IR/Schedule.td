@@ -12,7 +12,8 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
   let summary = "how one kernel is tiled, ordered, vectorised and run in parallel";
   let description = [{
     The only thing that lowering reads. All arrays have one entry per iteration dimension of the kernel's root op (for
-    `tenon.tile_contract` its iterators; for `tenon.attention` batch, head, query and key; for `tenon.grouped_matmul`
+    `tenon.tile_contract` its iterators; for `tenon.attention` batch, head, query and key, where a key tile of 0 in
+    `parallel` means all keys; for `tenon.grouped_matmul`
     group, entry, column and K; for a `linalg` kernel the
     loops of the last op), except `order` and `unroll`,
     which list dimensions.

@@ -4,6 +4,40 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SplitAttention : Pass<"tenon-split-attention", "::mlir::ModuleOp"> {
+  let summary = "work on parts of an attention's keys in parallel";
+  let description = [{
+    Where the schedule of a kernel gives a unit less than all keys (the last entry of `parallel`), its attention becomes
+    that of parts of the keys, with the logarithm of each part's sum, and each call is followed by ops that join the
+    parts, always in the same order. These are kernels to be. A sink joins with the parts. The number of parts is that of
+    the sources' places over the keys of a unit.
+
+    Before:
+    ```mlir
+    func.func private @k(...) -> tensor<1x8x1x64xf32>
+        attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 8, 1, 512], ...>} {
+      %s = tenon.kv_source %k, %v : tensor<1x1x4096x64xf32>, tensor<1x1x4096x64xf32>
+      %0 = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x8x1x64xf32>) ...
+    }
+    %r = tenon.dispatch @k ins(%a, %b, %c : ...) outs(%e : tensor<1x8x1x64xf32>) -> tensor<1x8x1x64xf32>
+    ```
+    After:
+    ```mlir
+    func.func private @k(...) -> (tensor<1x8x1x8x64xf32>, tensor<1x8x1x8xf32>)
+        attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 8, 1, 0], ...>} {
+      %s = tenon.kv_source %k, %v : tensor<1x1x4096x64xf32>, tensor<1x1x4096x64xf32>
+      %0, %1 = tenon.attention softmax partial %q sources(%s) outs(%o : tensor<1x8x1x8x64xf32>) lse(%l : ...) ...
+    }
+    %p:2 = tenon.dispatch @k ins(%a, %b, %c : ...) outs(%f, %g : ...) -> tensor<1x8x1x8x64xf32>, tensor<1x8x1x8xf32>
+    %highest = linalg.generic ...
+    %weights = linalg.generic ...
+    %r = linalg.generic ...
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def TileAttention : Pass<"tenon-tile-attention", "::mlir::ModuleOp"> {
   let summary = "tile an attention by its kernel's schedule";
   let description = [{
