@@ -72,13 +72,16 @@ AttentionState AttentionTiler::accumulate(const KeyTile &tile, Value weights, At
           return select(isLowest(inputs[1]), number(1), exp(subf(inputs[0], inputs[1])));
         });
     next.highest = copy(highest, state.highest);
-    weights = generic({highest}, weights, false, [&](ArrayRef<Value> inputs, Value score) -> Value {
-      return select(isLowest(inputs[0]), number(0), exp(subf(score, inputs[0])));
-    });
     Value before = generic({scale}, state.sum, false,
                            [&](ArrayRef<Value> inputs, Value sum) -> Value { return mulf(sum, inputs[0]); });
-    next.sum = generic({weights}, before, true,
-                       [&](ArrayRef<Value> inputs, Value sum) -> Value { return addf(inputs[0], sum); });
+    // The weights, in the place of scores, and their sum at once.
+    SmallVector<Value> both =
+        generic({highest}, {before, weights}, true, [&](ArrayRef<Value> inputs, ArrayRef<Value> outs) {
+          Value weight = select(isLowest(inputs[0]), number(0), exp(subf(outs[1], inputs[0])));
+          return SmallVector<Value>{addf(weight, outs[0]), weight};
+        });
+    next.sum = both[0];
+    weights = both[1];
   }
   next.result = addProduct(tile, weights, scale, state.result);
   return next;
