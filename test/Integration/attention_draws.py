@@ -73,11 +73,12 @@ def main():
     parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
     parser.add_argument("--list", action="store_true", help="print the cases")
     parser.add_argument("--time", action="store_true", help="time a few attentions instead")
+    parser.add_argument("--threads", type=int, default=1, help="of what is timed")
     parser.add_argument("--targets", default="host,x86-64-v3")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.time:
-        return measure(options.targets.split(","))
+        return measure(options.targets.split(","), options.threads)
     if options.print is not None:
         print(make(options.seed, options.print).mlir())
         return 0
