@@ -61,6 +61,10 @@ class Case:
             self.pads = [p - 1 for p in self.pads]
         limit = 5 if n == 3 else 19 if n == 1 else 11
         self.size = [r.randint(1, limit) for _ in range(n)]
+        if depthwise and r.random() < 0.4:  # more taps than are unrolled
+            self.kernel = [r.choice((8, 9, 11)) for _ in range(min(n, 2))] + [1] * (n - 2)
+            self.pads = [r.choice((0, 1, 4, 5, 7)) for _ in range(2 * n)]
+            self.size = [r.randint(1, 17) for _ in range(min(n, 2))] + [r.randint(1, 3)] * (n - 2)
         if r.random() < 0.05:
             self.size[r.randrange(n)] = 0
         if r.random() < 0.03:

@@ -44,6 +44,9 @@ public:
   void run();
 
 private:
+  bool slidesFilter(int64_t i);
+  Value reverse(Value tensor, int64_t dim, int64_t low, int64_t size);
+  void slideFilter();
   void takeWindows();
   void splitPhases();
   bool padIntoPhases(ArrayRef<int64_t> low, ArrayRef<OpFoldResult> high);
@@ -78,6 +81,8 @@ private:
   /// Per spatial dim: first and end of what is not padding; -1 where that is not known.
   SmallVector<std::pair<int64_t, int64_t>> inside;
   bool phased = false;
+  /// The spatial dim along which the filter slides over the input in the place of the input under the filter; -1: none.
+  int64_t sliding = -1;
 };
 
 void ConvLowering::split(Operand &operand, int role, int outer, int64_t count) {
@@ -96,6 +101,60 @@ void ConvLowering::split(Operand &operand, int role, int outer, int64_t count) {
   operand.roles.insert(operand.roles.begin() + position, outer);
 }
 
+/// A depthwise sum meets each element of both factors once: sum over k of w[k] x[o + k - p] is the sum over i of x[i]
+/// w[i - o + p]. With the input's rows as the taps, the rows of a register tile share what they read of the input, and
+/// differ in the filter's elements, which are broadcast: one vector is loaded for all of them. Short filters are
+/// unrolled instead, which shares as much.
+bool ConvLowering::slidesFilter(int64_t i) {
+  constexpr int64_t kUnrolledTaps = 64;
+  auto input = cast<ShapedType>(op.getInput().getType());
+  int64_t points = 1;
+  for (int64_t size : taps)
+    points = ShapedType::isDynamic(size) ? 0 : points * size;
+  return i >= 0 && points > kUnrolledTaps && op.getGroups() > 1 && !op.getChannelsLast() && !op.getPerSample() &&
+         input.getDimSize(op.getChannelDim()) == op.getGroups() && op.getPads()[i] >= 0 && op.getPads()[n + i] >= 0 &&
+         cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterOuterDim()) == op.getGroups() &&
+         strides[i] == 1 && dilations[i] == 1 && hasTaps(i) && !input.isDynamicDim(op.getSpatialDim(i)) &&
+         input.getDimSize(op.getSpatialDim(i)) > 1 && known(out[findResult(kSpatial + i)].size).value_or(1) > 1;
+}
+
+/// `tensor` from back to front along `dim`, of `size` elements there, the first `low` of them (and what is left at the
+/// end) zero; in one op, so that no reversed tensor lies between.
+Value ConvLowering::reverse(Value tensor, int64_t dim, int64_t low, int64_t size) {
+  Sizes sizes = build.sizesOf(tensor);
+  sizes[dim] = build.index(size);
+  int64_t count = cast<ShapedType>(tensor.getType()).getDimSize(dim);
+  Type element = cast<ShapedType>(tensor.getType()).getElementType();
+  return build.elementwise(sizes, element, {}, {}, [&](OpBuilder &b, Location loc, ValueRange) -> Value {
+    auto number = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, loc, value); };
+    SmallVector<Value> at;
+    for (size_t i = 0; i < sizes.size(); ++i)
+      at.push_back(linalg::IndexOp::create(b, loc, i));
+    Value place = arith::SubIOp::create(b, loc, number(count - 1 + low), at[dim]);
+    at[dim] = place;
+    if (low == 0 && size == count)
+      return tensor::ExtractOp::create(b, loc, tensor, at);
+    at[dim] = arith::MinSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, place, number(0)), number(count - 1));
+    Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, at[dim], place);
+    Value value = tensor::ExtractOp::create(b, loc, tensor, at);
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+    return arith::SelectOp::create(b, loc, inside, value, zero);
+  });
+}
+
+/// Both factors from back to front, so that indices are sums: with u = H - 1 - i, tap K - 1 - k of the reversed filter
+/// is o + u + K - H - p.
+void ConvLowering::slideFilter() {
+  int64_t position = op.getSpatialDim(sliding), place = op.getFilterSpatialDim(sliding);
+  int64_t height = cast<ShapedType>(x.value.getType()).getDimSize(position), count = taps[sliding];
+  int64_t low = height + op.getPads()[sliding] - count;
+  int64_t total = *known(out[findResult(kSpatial + sliding)].size) + height - 1;
+  x.value = reverse(x.value, position, 0, height);
+  w.value = reverse(w.value, place, low, total);
+  inside[sliding] = {std::max<int64_t>(low, 0), std::min(low + count, total)};
+  taps[sliding] = height;
+}
+
 /// Pads and crops the input; dims of one tap are subsampled, so that they have stride 1 from here on.
 void ConvLowering::takeWindows() {
   int64_t inner = n - 1;
@@ -108,7 +167,10 @@ void ConvLowering::takeWindows() {
     int64_t position = op.getSpatialDim(i);
     low[position] = op.getPads()[i];
     high[position] = build.index(op.getPads()[n + i]);
-    if (phased && i == inner) { // whole phases: outputs plus the taps of one phase, less one
+    if (i == sliding) {
+      low[position] = 0;
+      high[position] = build.index(0);
+    } else if (phased && i == inner) { // whole phases: outputs plus the taps of one phase, less one
       int64_t step = strides[i], perPhase = llvm::divideCeil(taps[i], step);
       OpFoldResult count = out[findResult(kSpatial + i)].size, size = build.sizesOf(x.value)[position];
       high[position] =
@@ -358,6 +420,10 @@ Value ConvLowering::contract() {
       continue;
     }
     int64_t i = role - kSpatial;
+    if (i == sliding) {
+      xExprs.push_back(reductionLoop(role));
+      continue;
+    }
     AffineExpr expr = rewriter.getAffineConstantExpr(0);
     if (AffineExpr position = parallelLoop(role))
       expr = expr + position * strides[i];
@@ -367,7 +433,8 @@ Value ConvLowering::contract() {
   }
   for (int role : w.roles) {
     bool sums = role >= kSpatial || role == kIn || role == kPhase;
-    wExprs.push_back(sums ? reductionLoop(role) : parallelLoop(role));
+    AffineExpr loop = sums ? reductionLoop(role) : parallelLoop(role);
+    wExprs.push_back(sliding >= 0 && role == kSpatial + sliding ? loop + parallelLoop(role) : loop);
   }
 
   unsigned loops = parallel.size() + reduction.size();
@@ -393,13 +460,15 @@ Value ConvLowering::contract() {
   maps.push_back(map(outExprs));
   // Where windows hang over the edge, their taps there need not be looked at.
   SmallVector<int64_t> nonzero;
-  for (auto [position, role] : llvm::enumerate(x.roles)) {
-    if (role < kSpatial || !w.has(role) || inside[role - kSpatial].first < 0)
+  for (int64_t i = 0; i < n; ++i) {
+    const Operand &padded = i == sliding ? w : x;
+    int64_t position = padded.find(kSpatial + i);
+    if (position < 0 || !w.has(kSpatial + i) || inside[i].first < 0)
       continue;
-    int64_t size = cast<ShapedType>(x.value.getType()).getDimSize(position);
-    auto [first, end] = inside[role - kSpatial];
+    int64_t size = cast<ShapedType>(padded.value.getType()).getDimSize(position);
+    auto [first, end] = inside[i];
     if (!ShapedType::isDynamic(size) && (first > 0 || end < size))
-      nonzero.append({op.getChannelsLast() ? 0 : 1, static_cast<int64_t>(position), first, end, size});
+      nonzero.append({(i == sliding) == op.getChannelsLast() ? 1 : 0, position, first, end, size});
   }
   auto generic = linalg::GenericOp::create(
       rewriter, op.getLoc(), sums.getType(), inputs, sums, maps, iterators,
@@ -508,7 +577,11 @@ void ConvLowering::run() {
     rewriter.replaceOp(op, finish(build.filled(sizes, build.constant(op.getAccumulatorType(), 0))));
     return;
   }
+  if (slidesFilter(n - 2))
+    sliding = n - 2;
   takeWindows();
+  if (sliding >= 0)
+    slideFilter();
   splitPhases();
   splitGroups();
   dropUnits();

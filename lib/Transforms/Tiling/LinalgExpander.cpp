@@ -321,7 +321,8 @@ private:
     }
     for (unsigned loop = 0; loop < loops; ++loop)
       indices.push_back({frame.ivs[loop], frame.width > 1 && static_cast<int64_t>(loop) == vectorLoop ? 1 : 0});
-    SmallVector<Lanes> results = tenon::cloneRegion(builder, *op.getBlock(), arguments, indices, frame.width);
+    SmallVector<Lanes> results =
+        tenon::cloneRegion(builder, *op.getBlock(), arguments, indices, frame.width, frame.count);
     SmallVector<Value> now;
     for (Operand &operand : operands) {
       if (!operand.output)

@@ -12,6 +12,20 @@
 using namespace mlir;
 using tenon::Lanes;
 
+/// Whether an index keeps the form base + lane * step, whatever loop is the vector.
+static bool isLinear(Block &body, Value index) {
+  Operation *op = index.getDefiningOp();
+  if (!op || op->getBlock() != &body)
+    return !isa<BlockArgument>(index) || cast<BlockArgument>(index).getOwner() != &body;
+  if (isa<linalg::IndexOp, arith::ConstantOp>(op))
+    return true;
+  if (isa<arith::MulIOp>(op))
+    return isLinear(body, op->getOperand(0)) && isLinear(body, op->getOperand(1)) &&
+           llvm::any_of(op->getOperands(), [](Value factor) { return getConstantIntValue(factor).has_value(); });
+  return isa<arith::AddIOp, arith::SubIOp>(op) && isLinear(body, op->getOperand(0)) &&
+         isLinear(body, op->getOperand(1));
+}
+
 tenon::RegionTraits tenon::analyseRegion(Block &body) {
   RegionTraits traits;
   for (Operation &op : body.without_terminator()) {
@@ -20,8 +34,8 @@ tenon::RegionTraits tenon::analyseRegion(Block &body) {
       --traits.cost;
       continue;
     }
-    if (isa<memref::LoadOp>(op)) {
-      traits.masks = false;
+    if (auto load = dyn_cast<memref::LoadOp>(op)) {
+      traits.masks &= llvm::all_of(load.getIndices(), [&](Value index) { return isLinear(body, index); });
       continue;
     }
     if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
@@ -84,7 +98,8 @@ std::optional<Lanes> keepLinear(OpBuilder &builder, Operation &op, ArrayRef<Lane
 }
 
 /// memref.load in a body: a gather.
-Lanes cloneLoad(OpBuilder &builder, memref::LoadOp load, Value memref, ArrayRef<Lanes> indices, int64_t lanes) {
+Lanes cloneLoad(OpBuilder &builder, memref::LoadOp load, Value memref, ArrayRef<Lanes> indices, int64_t lanes,
+                OpFoldResult count) {
   Location loc = load.getLoc();
   SmallVector<Value> bases;
   SmallVector<int64_t> steps;
@@ -95,7 +110,7 @@ Lanes cloneLoad(OpBuilder &builder, memref::LoadOp load, Value memref, ArrayRef<
   if (llvm::none_of(indices, isVector)) {
     if (llvm::all_of(steps, [](int64_t step) { return step == 0; }))
       return {memref::LoadOp::create(builder, loc, memref, bases), 0};
-    return {tenon::loadVector(builder, loc, memref, bases, steps, lanes), 0};
+    return {tenon::loadVector(builder, loc, memref, bases, steps, lanes, count), 0};
   }
   SmallVector<Value> elements;
   for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -146,7 +161,7 @@ Value divideByOne(OpBuilder &builder, Location loc, Value dividend, Value diviso
 } // namespace
 
 SmallVector<Lanes> tenon::cloneRegion(OpBuilder &builder, Block &body, ArrayRef<Lanes> arguments,
-                                      ArrayRef<Lanes> indices, int64_t lanes) {
+                                      ArrayRef<Lanes> indices, int64_t lanes, OpFoldResult count) {
   DenseMap<Value, Lanes> values;
   IRMapping scalars; // for ops that are only ever scalar
   for (auto [argument, lanesOf] : llvm::zip(body.getArguments(), arguments)) {
@@ -179,7 +194,8 @@ SmallVector<Lanes> tenon::cloneRegion(OpBuilder &builder, Block &body, ArrayRef<
       continue;
     }
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      define(load, cloneLoad(builder, load, lookup(load.getMemRef()).value, ArrayRef(operands).drop_front(), lanes));
+      define(load,
+             cloneLoad(builder, load, lookup(load.getMemRef()).value, ArrayRef(operands).drop_front(), lanes, count));
       continue;
     }
     if (std::optional<Lanes> linear = keepLinear(builder, op, operands)) {
