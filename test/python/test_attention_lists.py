@@ -54,3 +54,52 @@ def test_sizes_with_names():
             weights = np.exp(k[n, 0, seen] @ q[n, h, i] / np.sqrt(8))
             expected[n, h, i] = weights @ v[n, 0, seen] / max(weights.sum(), 1e-30)
         assert np.abs(attend(*(x.astype(np.float32) for x in (q, k, v)), lists) - expected).max(initial=0) < 1e-5
+
+
+REGION = """probability {
+  ^bb0(%a: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
+    %n = arith.index_cast %j : index to i32
+    %f = arith.sitofp %n : i32 to f32
+    %w = arith.mulf %a, %y : f32
+    %u = arith.mulf %w, %f : f32
+    tenon.yield %u : f32
+  }"""
+
+
+@pytest.mark.parametrize("block", [1, 16, 300])
+@pytest.mark.parametrize("normalizer, region", [("softmax", ""), ("softmax", REGION), ("sigmoid", REGION), ("entmax alpha(1.5)", "")])
+def test_every_normalizer_reads_lists(tmp_path, normalizer, region, block):
+    """Lists give what a dense source gives whose predicate lets listed keys through; regions read keys by their numbers."""
+    rows, keys, share = 10, 70, 5
+    q, k, l, s = f"tensor<1x4x{rows}x8xf32>", f"tensor<1x2x{keys}x8xf32>", "tensor<1x2x2x3xi64>", f"tensor<1x4x{rows}x{keys}xi8>"
+    lists = f"blocks(%l : {l}) keys {block} queries {share} : {k}, {k}"
+    dense = f"""mask_operands(%s : {s}) maps [affine_map<(b, h, q, k) -> (b, h, q, k)>] : {k}, {k} predicate {{
+  ^bb0(%b: index, %h: index, %i: index, %j: index, %z: i8):
+    %sees = arith.trunci %z : i8 to i1
+    tenon.yield %sees : i1
+  }}"""
+
+    def compiled(name, source):
+        path = tmp_path / f"{name}.mlir"
+        path.write_text(f"""func.func @main(%q: {q}, %k: {k}, %v: {k}, %l: {l}, %s: {s}, %x: tensor<{keys}xf32>) -> {q} {{
+  %e = tensor.empty() : {q}
+  %source = tenon.kv_source %k, %v {source}
+  %r = tenon.attention {normalizer} %q sources(%source) extras(%x : tensor<{keys}xf32>) maps [affine_map<(b, h, q, k) -> (k)>] outs(%e : {q}) : {q} {{
+  ^bb0(%a: f32, %b: index, %h: index, %i: index, %j: index, %y: f32):
+    %w = arith.addf %a, %y : f32
+    tenon.yield %w : f32
+  }} {region} -> {q}
+  return %r : {q}
+}}
+""")
+        return tn.compile(str(path), threads=1)
+
+    r = np.random.default_rng(block)
+    blocks = -(-keys // block)
+    listed = np.stack([r.permutation(np.concatenate([np.arange(blocks), [-1, -1, -1]]))[:3] for _ in range(4)]).reshape(1, 2, 2, 3)
+    at = listed[:, :, np.arange(rows) // share].repeat(2, 1)  # [1, 4, rows, 3]
+    seen = (at[..., None, :] == (np.arange(keys) // block)[:, None]).any(-1).astype(np.int8)
+    arrays = [r.standard_normal(shape).astype(np.float32) for shape in ((1, 4, rows, 8), (1, 2, keys, 8), (1, 2, keys, 8))]
+    arrays += [listed.astype(np.int64), seen, r.standard_normal(keys).astype(np.float32)]
+    expected = compiled("dense", dense)(*arrays)
+    assert np.abs(compiled("lists", lists)(*arrays) - expected).max() <= 2e-5 * max(1, np.abs(expected).max())
