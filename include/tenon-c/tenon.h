@@ -107,8 +107,9 @@ TENON_API char *tenon_model_profile_json(tenon_model *model);
 /* Compiles a model, or finds it in the cache. The model is `size` bytes at `bytes`, or with NULL the file that the
  * request names. The request is JSON: {"path": str (with `bytes`: where external data is looked for, and the name in
  * messages), "output": str (without it the cache is used), "target": "host", "shapes": {name: [int]}, "level": int,
- * "fusion": bool (false: each op is a kernel of its own), "self_contained": bool, "dump": dir, "timing": bool,
- * "compile_threads": int, "cache": bool}.
+ * "fusion": bool (false: each op is a kernel of its own), "precision": "reorder" or "fast" (results within the error
+ * bounds of docs/rationale/precision.md), "self_contained": bool, "dump": dir, "timing": bool, "compile_threads": int,
+ * "cache": bool}.
  *
  * The reply is JSON, freed with tenon_free: {"output": path of the shared object, "cached": bool, "kernels": int,
  * "compiled_kernels": int, "seconds": {stage: s}, "timing": table of passes (when asked for), "temporary": bool,

@@ -8,6 +8,7 @@
 #include "Polynomial.h"
 #include "tenon/Analysis/LinalgKind.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Winograd.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -122,7 +123,24 @@ public:
     return Polynomial(2) * *entries * *depth * *columns;
   }
 
+  /// Multiply-adds of a pass along rows and one along columns, as if no coefficient were 0.
+  std::optional<Polynomial> getTransformFlops(Value domain, int64_t tile, int64_t results) {
+    int64_t window = tile + 2;
+    Polynomial total(2 * window * results * (window + results));
+    for (unsigned dim = 2; dim < 5; ++dim) {
+      std::optional<Polynomial> extent = getDim(domain, dim);
+      if (!extent)
+        return std::nullopt;
+      total = total * *extent;
+    }
+    return total;
+  }
+
   std::optional<Polynomial> getFlops(Operation *op) {
+    if (auto transform = dyn_cast<WinogradInputOp>(op))
+      return getTransformFlops(transform.getInit(), transform.getTile(), transform.getWindow());
+    if (auto transform = dyn_cast<WinogradOutputOp>(op))
+      return getTransformFlops(transform.getSums(), transform.getTile(), transform.getTile());
     if (auto attention = dyn_cast<AttentionOp>(op))
       return getFlops(attention);
     if (auto matmul = dyn_cast<GroupedMatmulOp>(op)) // as if the list were full

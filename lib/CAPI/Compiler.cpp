@@ -57,6 +57,8 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
   request.timing = object.getBoolean("timing").value_or(false);
   request.selfContained = object.getBoolean("self_contained").value_or(false);
   request.fusion = object.getBoolean("fusion").value_or(true);
+  if (auto precision = object.getString("precision"))
+    request.precision = precision->str();
   request.level = object.getInteger("level").value_or(2);
   request.threads = object.getInteger("compile_threads").value_or(0);
   if (const json::Object *shapes = object.getObject("shapes"))

@@ -179,6 +179,12 @@ private:
     if (!target)
       return llvm::createStringError("%s", tenon::explainUnknownTarget(request.target).c_str());
     (*module)->setAttr(tenon::kTargetAttr, target);
+    if (request.precision != tenon::kReorder && request.precision != tenon::kFast)
+      return llvm::createStringError("expected precision 'reorder' or 'fast', but got '%s'", request.precision.c_str());
+    if (request.precision == tenon::kFast)
+      (*module)->setAttr(tenon::kPrecisionAttr, StringAttr::get(context.get(), tenon::kFast));
+    else
+      (*module)->removeAttr(tenon::kPrecisionAttr);
     if (!request.fusion)
       (*module)->setAttr(tenon::kUnfusedAttr, UnitAttr::get(context.get()));
     dump("1-program", *module);
@@ -220,6 +226,8 @@ private:
         continue;
       OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.getLoc());
       (*own)->setAttr(tenon::kTargetAttr, target);
+      if (Attribute precision = (*module)->getAttr(tenon::kPrecisionAttr))
+        (*own)->setAttr(tenon::kPrecisionAttr, precision);
       auto clone = cast<func::FuncOp>(kernel->clone());
       clone.setName("tenon_kernel");
       own->push_back(clone);
@@ -230,7 +238,7 @@ private:
       std::string text;
       llvm::raw_string_ostream stream(text);
       own->print(stream, OpPrintingFlags().enableDebugInfo(false));
-      // The text holds IR, schedule and target; no weights.
+      // The text holds IR, schedule, target and exactness class; no weights.
       std::string key = tenon::cache::KeyBuilder()
                             .add("kernel", text)
                             .add("compiler", request.identity)
@@ -339,6 +347,7 @@ private:
                                             {"cpu", target.getCpu()},
                                             {"features", target.getFeatures()},
                                             {"vector_bits", target.getVectorBits()}};
+    manifest["precision"] = request.precision;
     manifest["weights"] = tenon::describeWeights(*module);
     PassManager pm(context.get());
     time(pm);

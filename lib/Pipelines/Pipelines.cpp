@@ -23,6 +23,8 @@ void tenon::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createDecomposeState());
   // Before fusion: routing is made of generics that fuse like everything else.
   pm.addPass(createDecomposeExperts());
+  // Before convolutions become what they are computed as.
+  pm.addPass(createChooseConvAlgorithm());
   // Before fusion: a convolution's bias and activation are generics that fuse like everything else.
   pm.addPass(createConvertConvToLinalg());
   // After convolutions have become contractions, which take in the weights that they decode.
@@ -60,6 +62,7 @@ void tenon::buildTiledPipeline(OpPassManager &pm) {
   // Before TileGeneric, which leaves kernels alone that hold contractions.
   pm.addPass(createTileAttention());
   pm.addPass(createTileGrouped());
+  pm.addPass(createTileWinograd());
   pm.addPass(createTileContract());
   pm.addPass(createTileGeneric());
   pm.addPass(createCanonicalizerPass());
@@ -71,6 +74,7 @@ void tenon::buildTiledPipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createCheckTiled());
   pm.addPass(createExpandContract());
+  pm.addPass(createExpandTransform());
   pm.addPass(createExpandLinalg());
   pm.addPass(createExpandMath());
 }

@@ -55,9 +55,10 @@ FailureOr<SmallVector<Datum>> Interpreter::runBlock(Block &block, ArrayRef<Datum
 }
 
 LogicalResult Interpreter::run(Operation *op) {
-  for (auto family : {&Interpreter::runScalar, &Interpreter::runTensor, &Interpreter::runLinalg,
-                      &Interpreter::runControl, &Interpreter::runTenon, &Interpreter::runFormats,
-                      &Interpreter::runExperts, &Interpreter::runState, &Interpreter::runLists})
+  for (auto family :
+       {&Interpreter::runScalar, &Interpreter::runTensor, &Interpreter::runLinalg, &Interpreter::runControl,
+        &Interpreter::runTenon, &Interpreter::runFormats, &Interpreter::runExperts, &Interpreter::runState,
+        &Interpreter::runLists, &Interpreter::runWinograd})
     if (Handled handled = (this->*family)(op))
       return *handled;
   return op->emitError() << "'" << op->getName() << "' is not in the reference evaluator";

@@ -71,6 +71,7 @@ private:
   Handled runExperts(mlir::Operation *op);
   Handled runState(mlir::Operation *op);
   Handled runLists(mlir::Operation *op);
+  Handled runWinograd(mlir::Operation *op);
   llvm::LogicalResult loadWeight(LoadWeightOp op);
   llvm::LogicalResult runAttention(AttentionOp op);
 

@@ -1,6 +1,7 @@
 //===- AssignSchedules.cpp - a schedule on each kernel ----------------------------------------===//
 #include "tenon/Analysis/Weights.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Winograd.h"
 #include "tenon/Schedule/Passes.h"
 #include "tenon/Schedule/Schedule.h"
 #include "tenon/Schedule/Target.h"
@@ -23,6 +24,8 @@ static StringRef getAlgorithm(func::FuncOp kernel) {
     return "attention";
   if (!kernel.getBody().getOps<GroupedMatmulOp>().empty())
     return "grouped";
+  if (!kernel.getBody().getOps<WinogradInputOp>().empty() || !kernel.getBody().getOps<WinogradOutputOp>().empty())
+    return "winograd";
   if (auto formed = kernel->getAttrOfType<StringAttr>("tenon.algorithm"))
     if (llvm::is_contained({"rows", "elementwise", "copy"}, formed.getValue()))
       return formed.getValue();
@@ -53,6 +56,10 @@ ScheduleAttr tenon::getDefaultSchedule(func::FuncOp kernel, TargetAttr target, c
     return getDefaultSchedule(op, target);
   for (auto op : kernel.getBody().getOps<GroupedMatmulOp>())
     return getDefaultSchedule(op, target, calls.isWeight(kernel, op.getWeights()));
+  for (auto op : kernel.getBody().getOps<WinogradInputOp>())
+    return getDefaultSchedule(op, target);
+  for (auto op : kernel.getBody().getOps<WinogradOutputOp>())
+    return getDefaultSchedule(op, target);
   return ScheduleAttr::get(kernel.getContext(), /*version=*/1, getAlgorithm(kernel), {}, {}, {}, {}, {}, {}, {},
                            /*vectorDim=*/-1, target.getVectorElements(getVectorElement(kernel)));
 }
@@ -92,16 +99,20 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
                                     const KernelCalls &calls) {
   StringRef algorithm = getAlgorithm(kernel);
   bool contract = algorithm == "contract", attention = algorithm == "attention", grouped = algorithm == "grouped";
-  if (contract != (schedule.getAlgorithm() == "contract") || attention != (schedule.getAlgorithm() == "attention") ||
-      grouped != (schedule.getAlgorithm() == "grouped"))
-    return kernel.emitError("expected a schedule with algorithm '")
-           << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
+  // Rows, elementwise and copy are tiled by one pass.
+  if (algorithm != schedule.getAlgorithm())
+    for (StringRef own : {"contract", "attention", "grouped", "winograd"})
+      if (algorithm == own || schedule.getAlgorithm() == own)
+        return kernel.emitError("expected a schedule with algorithm '")
+               << algorithm << "', but got '" << schedule.getAlgorithm() << "'";
   if (attention)
     return verifyAttentionSchedule(kernel, schedule);
   if (grouped) {
     GroupedMatmulOp op = *kernel.getBody().getOps<GroupedMatmulOp>().begin();
     return verifyGroupedSchedule(kernel, op, schedule, calls.isWeight(kernel, op.getWeights()));
   }
+  if (algorithm == "winograd")
+    return verifyWinogradSchedule(kernel, schedule);
   if (!contract)
     return success();
   TileContractOp op = *kernel.getBody().getOps<TileContractOp>().begin();

@@ -257,14 +257,15 @@ def measure_peaks(threads=None):
     return peaks["flops"], peaks["bytes_per_second"]
 
 
-def compile(model, target="host", threads=None, precision="default", shapes=None, *, output=None, cache=True,
+def compile(model, target="host", threads=None, precision="reorder", shapes=None, *, output=None, cache=True,
             timing=False, progress=None, fusion=True):
     """Compiles a model, or finds it in the cache, and loads it.
 
     model      path of a .onnx or .mlir file, its bytes, or an onnx.ModelProto
     target     "host" (this machine), or a name such as "x86-64-v3"
     threads    used by calls; None: all that affinity and the cgroup allow
-    precision  "default": the same operations in another order, functions within 2 ulp
+    precision  "reorder": the same operations in another order, functions within 2 ulp; "fast": results within stated error
+               bounds (docs/rationale/precision.md), as of Winograd's algorithm for 3x3 convolutions
     shapes     {input name: shape} fixes dims that the model leaves open; None keeps a dim open
     output     where the shared object is written (default: into the cache)
     cache      False compiles even what the cache has
@@ -272,8 +273,6 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
     progress   called with (stage, done, total); what it raises ends the compile
     fusion     False makes a kernel of every op: to see what fusion is worth, or whether it is at fault
     """
-    if precision != "default":
-        raise errors.InvalidArgument(f"expected precision 'default', but got {precision!r}")
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise errors.InvalidArgument(f"expected threads to be a positive number or None, but got {threads!r}")
     request = {"target": target, "threads": threads or 0, "cache": bool(cache),
@@ -281,8 +280,7 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
                           for name, shape in (shapes or {}).items()}}
     if timing:
         request.update(timing=True, cache=False)
-    if not fusion:
-        request["fusion"] = False
+    _add_options(request, fusion, precision)
     if output:
         request["output"] = os.path.abspath(output)
     data = None
@@ -304,14 +302,24 @@ def compile(model, target="host", threads=None, precision="default", shapes=None
     return compiled
 
 
-def compile_program(text, name, target="host", threads=None, *, output=None, cache=True, progress=None, fusion=True):
+def compile_program(text, name, target="host", threads=None, *, output=None, cache=True, progress=None, fusion=True,
+                    precision="reorder"):
     """Compiles a Program in MLIR's text form, or finds it in the cache; `name` stands for it in messages."""
     request = {"target": target, "threads": threads or 0, "cache": bool(cache), "shapes": {}, "path": name}
-    if not fusion:
-        request["fusion"] = False
+    _add_options(request, fusion, precision)
     if output:
         request["output"] = os.path.abspath(output)
     return _compile(request, text.encode(), progress)
+
+
+def _add_options(request, fusion, precision):
+    """Adds what is not the default: such options make another entry of the cache."""
+    if precision not in ("reorder", "fast"):
+        raise errors.InvalidArgument(f"expected precision 'reorder' or 'fast', but got {precision!r}")
+    if precision != "reorder":
+        request["precision"] = precision
+    if not fusion:
+        request["fusion"] = False
 
 
 def _compile(request, data, progress):

@@ -237,3 +237,73 @@ func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x0xf32>) -> tensor<1x6x6x9
       : tensor<1x4x8x8xf32>, tensor<6x4x3x0xf32> -> tensor<1x6x6x9xf32>
   return %y : tensor<1x6x6x9xf32>
 }
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x5x3xf32>) -> tensor<1x6x4x6xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd4' to have a 3x3 filter, but got [5, 3]}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 algorithm winograd4
+      : tensor<1x4x8x8xf32>, tensor<6x4x5x3xf32> -> tensor<1x6x4x6xf32>
+  return %y : tensor<1x6x4x6xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x4x7xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd2' to have strides of 1, but got [2, 1]}}
+  %y = tenon.conv %x, %w strides [2, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 algorithm winograd2
+      : tensor<1x4x9x9xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x4x7xf32>
+  return %y : tensor<1x6x4x7xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x7x5xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd2' to have dilations of 1, but got [1, 2]}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 2] pads [0, 0, 0, 0] groups 1 algorithm winograd2
+      : tensor<1x4x9x9xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x7x5xf32>
+  return %y : tensor<1x6x7x5xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<6x2x3x3xf32>) -> tensor<1x6x7x7xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd4' to have 1 group, but got 2}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 2 algorithm winograd4
+      : tensor<1x4x9x9xf32>, tensor<6x2x3x3xf32> -> tensor<1x6x7x7xf32>
+  return %y : tensor<1x6x7x7xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9xf32>, %w: tensor<6x4x3xf32>) -> tensor<1x6x7xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd4' to have 2 spatial dims, but got 1}}
+  %y = tenon.conv %x, %w strides [1] dilations [1] pads [0, 0] groups 1 algorithm winograd4
+      : tensor<1x4x9xf32>, tensor<6x4x3xf32> -> tensor<1x6x7xf32>
+  return %y : tensor<1x6x7xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x9x9x4xf32>, %w: tensor<6x3x3x4xf32>) -> tensor<1x7x7x6xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd4' to have channels first and one filter for all samples, not transposed}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 channels_last algorithm winograd4
+      : tensor<1x9x9x4xf32>, tensor<6x3x3x4xf32> -> tensor<1x7x7x6xf32>
+  return %y : tensor<1x7x7x6xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x9xf16>, %w: tensor<6x4x3x3xf16>) -> tensor<1x6x7x7xf16> {
+  // expected-error @+1 {{expected a convolution for algorithm 'winograd4' to have f32 elements, but got f16}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 algorithm winograd4
+      : tensor<1x4x9x9xf16>, tensor<6x4x3x3xf16> -> tensor<1x6x7x7xf16>
+  return %y : tensor<1x6x7x7xf16>
+}

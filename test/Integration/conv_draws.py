@@ -5,6 +5,10 @@ Draws `--count` convolutions (dims, groups, strides, dilations, pads, layouts, t
 odd, empty and dynamic sizes) from a seed. All numbers are small multiples of 1/8, so that sums are exact in any order and results
 must be equal to the last bit. Prints how many cases agree and lists refusals by their constraint; a case on which evaluator and
 NumPy do not agree is "disputed". TENON_TARGET=x86-64-v3 draws them for AVX2.
+
+With `--precision fast` the draws are convolutions that Winograd's algorithm computes, in both tile sizes, of random numbers and of
+numbers made to be hard. Results are compared with NumPy's in float64: their error relative to max |x| * sum |w| must be below the
+bound of docs/rationale/precision.md, and one thread and two must give the same bits. Prints the largest error of each tile size.
 """
 import argparse
 import collections
@@ -86,6 +90,8 @@ class Case:
                     for i, (D, s, d, k) in enumerate(zip(self.size, self.strides, self.dilations, self.kernel))]
         self.out_size = [max(0, s) for s in size]
 
+    algorithm = None
+
     def layout(self, first, second, spatial):
         return [first, *spatial, second] if self.last else [first, second, *spatial]
 
@@ -130,7 +136,7 @@ class Case:
         types = self.types()
         args = ["%x", "%w", "%b"][:len(types) - 1]
         flags = "".join(" " + flag for flag, on in (("transposed", self.transposed), ("per_sample", self.per_sample),
-                                                    ("channels_last", self.last)) if on)
+                                                    ("channels_last", self.last), (f"algorithm {self.algorithm}", self.algorithm)) if on)
         extra = f" {{output_padding = array<i64: {', '.join(map(str, self.output_padding))}>}}" if self.output_padding else ""
         return (f"func.func @{name}({', '.join(f'{a}: {t}' for a, t in zip(args, types))}) -> {types[-1]} {{\n"
                 f"  %y = tenon.conv %x, %w {'bias %b ' if self.bias else ''}strides {self.strides} dilations {self.dilations} "
@@ -138,7 +144,10 @@ class Case:
                 f"  return %y : {types[-1]}\n}}\n")
 
     def expected(self):
-        """The result by NumPy, straight from the op's description."""
+        return self.encode(self.exact(), self.result_dtype)
+
+    def exact(self):
+        """The result by NumPy in float64, straight from the op's description."""
         n, g = self.n, self.groups
         x, w, *bias = [v.astype(np.float64) for v in self.data()]
         if self.last:  # to channels-first
@@ -165,8 +174,7 @@ class Case:
                     yg[(slice(None),) * 3 + here] += np.einsum("ngc...,ngfc->ngf...", xg[(slice(None),) * 3 + there], wt)
         if bias:
             y += bias[0].reshape(1, -1, *[1] * n)
-        y = np.moveaxis(y, 1, -1) if self.last else y
-        return self.encode(y, self.result_dtype)
+        return np.moveaxis(y, 1, -1) if self.last else y
 
     @staticmethod
     def encode(values, dtype):
@@ -177,6 +185,83 @@ class Case:
 
     def arguments(self):
         return [np.ascontiguousarray(self.encode(v, self.dtype)) for v in self.data()]
+
+
+class WinogradCase(Case):
+    """One drawn convolution for Winograd's algorithm, of numbers that are random or hard."""
+
+    #: Error relative to max |x| * sum |w|, by tile size.
+    BOUNDS = {2: 2.0**-19, 4: 2.0**-16}
+
+    def __init__(self, seed):
+        r = random.Random(seed)
+        self.seed, self.n, self.dtype, self.groups = seed, 2, "f32", 1
+        self.tile = r.choice((2, 4, 4))
+        self.algorithm = f"winograd{self.tile}"
+        self.channels, self.filters = (r.choice((1, 2, 3, 7, 15, 16, 17, 32, 33, 64, 100)) for _ in range(2))
+        self.batch = r.choice((0, 1, 1, 1, 2, 3)) if r.random() < 0.2 else 1
+        self.transposed = self.per_sample = self.last = False
+        self.kernel, self.strides, self.dilations, self.output_padding = [3, 3], [1, 1], [1, 1], []
+        self.pads = r.choice(([1] * 4, [1] * 4, [0] * 4, [r.randint(0, 2) for _ in range(4)], [r.randint(-1, 4) for _ in range(4)]))
+        self.size = [r.choice((1, 2, 3, 5, 7, 8, 13, 14, 17, 28, 31, 33)) for _ in range(2)]
+        self.bias = r.random() < 0.5
+        self.dynamic = [r.random() < 0.5 for _ in range(4)] if r.random() < 0.4 else [False] * 4
+        self.dynamic_channels = r.random() < 0.2
+        self.out_size = [max(0, D + self.pads[i] + self.pads[2 + i] - 2) for i, D in enumerate(self.size)]
+        self.kinds = [r.choice(("normal", "positive", "signs", "checkers", "spikes", "ramp")) for _ in range(2)]
+
+    def data(self):
+        r = np.random.default_rng(self.seed)
+
+        def draw(shape, kind):
+            if kind == "normal":
+                x = r.standard_normal(shape)
+            elif kind == "positive":  # nothing cancels but in the transforms
+                x = r.uniform(0.5, 1, shape)
+            elif kind == "signs":  # every number as large as the largest
+                x = r.choice((-1.0, 1.0), shape)
+            elif kind == "checkers":  # what the transforms' largest rows add up
+                x = np.broadcast_to((-1.0) ** np.add.outer(np.arange(shape[-2]), np.arange(shape[-1])), shape) * r.uniform(0.9, 1, shape)
+            elif kind == "spikes":  # one number beside which the others are rounding errors
+                x = r.standard_normal(shape) * np.where(r.random(shape) < 0.01, 1e4, 1)
+            else:  # neighbours differ in their last bits
+                x = 1 + r.uniform(-1, 1, shape) * 2.0**-20
+            return (x * 10.0 ** r.integers(-3, 4)).astype(np.float32)
+
+        values = [draw(self.input_shape, self.kinds[0]), draw(self.filter_shape, self.kinds[1])]
+        return values + ([draw([1, self.filters], "normal")[0]] if self.bias else [])
+
+    def error(self, result):
+        """The largest error, relative to max |x| * sum |w|, less what adding the bias may round off."""
+        x, w, *bias = [v.astype(np.float64) for v in self.data()]
+        exact = self.exact()
+        if not exact.size or not x.size:
+            return 0.0
+        allowed = 2.0**-24 * np.abs(exact) + (2.0**-24 * np.abs(bias[0]).reshape(1, -1, 1, 1) if bias else 0)
+        scale = np.abs(x).max() * np.abs(w).sum((1, 2, 3)).reshape(1, -1, 1, 1)
+        return float((np.maximum(np.abs(result - exact) - allowed, 0) / scale).max())
+
+
+def check_bound(case, folder):
+    """Compiles and runs one case of Winograd's algorithm: ("equal" | "wrong" | "refused", detail); the detail of equal is the error."""
+    import tenon
+
+    path = folder / f"conv{case.seed}.mlir"
+    path.write_text(case.mlir())
+    results = []
+    for threads in (1, 2):
+        try:
+            results.append(tenon.compile(str(path), threads=threads, precision="fast")(*case.arguments()))
+        except tenon.Error as error:
+            return "refused", str(error).splitlines()[0].split("error: ")[-1]
+    if list(results[0].shape) != case.result_shape:
+        return "wrong", f"shape {results[0].shape} instead of {case.result_shape}"
+    if results[0].tobytes() != results[1].tobytes():
+        return "wrong", "one thread and two give different bits"
+    error = case.error(results[0])
+    if not error <= case.BOUNDS[case.tile]:
+        return "wrong", f"error {error:.2e} with tile {case.tile}, {case.kinds}"
+    return "equal", error
 
 
 def compare(result, expected):
@@ -236,22 +321,25 @@ def check(case, folder):
     return ("wrong", different) if different else ("equal", "")
 
 
-def worker(first, last, seed, folder, queue):
+def worker(first, last, seed, folder, queue, kind):
     for number in range(first, last):
         queue.put((number, "started", ""))
-        case = Case(seed * 100000 + number)
+        case = kind(seed * 100000 + number)
+        if kind is WinogradCase:
+            queue.put((number, *check_bound(case, folder)))
+            continue
         if os.path.exists(folder / f"conv{case.seed}-out0.npy"):
             queue.put((number, *check(case, folder)))
     queue.put((last, "end", ""))
 
 
-def run(count, seed, folder):
+def run(count, seed, folder, kind):
     """Runs all cases in a process of their own, which is replaced when a case kills it."""
     context = multiprocessing.get_context("spawn")
     outcomes, first = {}, 0
     while first < count:
         queue = context.Queue()
-        process = context.Process(target=worker, args=(first, count, seed, folder, queue))
+        process = context.Process(target=worker, args=(first, count, seed, folder, queue, kind))
         process.start()
         current = first
         while True:
@@ -276,18 +364,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=("reorder", "fast"), default="reorder")
     parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
     parser.add_argument("--at-least", type=float, default=0.8, help="share of cases that must agree")
     options = parser.parse_args()
+    kind = WinogradCase if options.precision == "fast" else Case
     if options.print is not None:
-        print(Case(options.seed * 100000 + options.print).mlir())
+        print(kind(options.seed * 100000 + options.print).mlir())
         return 0
     import tenon  # noqa: F401  (fails here, not once per case)
 
     with tempfile.TemporaryDirectory() as folder:
-        cases = [Case(options.seed * 100000 + number) for number in range(options.count)]
-        disputed = evaluate(cases, Path(folder))
-        outcomes = run(options.count, options.seed, Path(folder))
+        cases = [kind(options.seed * 100000 + number) for number in range(options.count)]
+        disputed = evaluate(cases, Path(folder)) if kind is Case else {}
+        outcomes = run(options.count, options.seed, Path(folder), kind)
     outcomes.update({number: ("disputed", disputed[case.seed]) for number, case in enumerate(cases) if case.seed in disputed})
     counts = collections.Counter(outcome for outcome, _ in outcomes.values())
     refusals = collections.Counter(detail for outcome, detail in outcomes.values() if outcome == "refused")
@@ -297,6 +387,11 @@ def main():
         if outcome in ("wrong", "crashed", "disputed"):
             print(f"{outcome}: case {number}: {detail}")
     print(", ".join(f"{counts[outcome]} {outcome}" for outcome in ("equal", "refused", "wrong", "crashed", "disputed")), f"of {options.count}")
+    if kind is WinogradCase:
+        for tile in (2, 4):
+            errors = [detail for number, (outcome, detail) in outcomes.items() if outcome == "equal" and cases[number].tile == tile]
+            print(f"tile {tile}: largest error {max(errors, default=0):.2e} of max |x| * sum |w|, bound {kind.BOUNDS[tile]:.2e}, "
+                  f"in {len(errors)} cases")
     bad = counts["wrong"] + counts["crashed"] + counts["disputed"]
     return 0 if counts["equal"] >= options.at_least * options.count and not bad else 1
 

@@ -385,3 +385,12 @@ func.func private @k(%q: tensor<1x2x8x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tenso
   } -> tensor<1x2x8x4xf32>
   return %r : tensor<1x2x8x4xf32>
 }
+
+// -----
+
+// expected-error @+1 {{expected 'parallel' of a schedule of Winograd's transforms to be 1 sample, channels and rows of tiles, but got [2, 16, 1]}}
+func.func private @k(%m: tensor<4x4x5x6x7xf32>, %y: tensor<7x9x11xf32>) -> tensor<7x9x11xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "winograd", parallel = [2, 16, 1]>} {
+  %0 = tenon.winograd_output 2 %m outs(%y : tensor<7x9x11xf32>) : tensor<4x4x5x6x7xf32> -> tensor<7x9x11xf32>
+  return %0 : tensor<7x9x11xf32>
+}

@@ -128,7 +128,7 @@ def test_options(compiled, cache):
     assert missed(through_c(base, model=model))
     assert through_c(base, model=model) == HIT
     for name, value, kernels in (("level", 1, True), ("shapes", {"x": [4, 16]}, True), ("shapes", {"x": [5, 16]}, True),
-                                 ("self_contained", True, False), ("an option of later days", 1, False)):
+                                 ("self_contained", True, False), ("precision", "fast", True), ("an option of later days", 1, False)):
         answer = through_c({**base, name: value}, model=model)
         assert not answer[0] and (answer[1] > 0) == kernels, name
         assert through_c({**base, name: value}, model=model) == HIT, name

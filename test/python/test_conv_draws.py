@@ -9,8 +9,9 @@ SCRIPT = Path(__file__).resolve().parents[1] / "Integration" / "conv_draws.py"
 pytestmark = pytest.mark.executes
 
 
-def draw(count, seed):
-    done = subprocess.run([sys.executable, str(SCRIPT), "--count", str(count), "--seed", str(seed)], capture_output=True, text=True)
+def draw(count, seed, precision="reorder"):
+    done = subprocess.run([sys.executable, str(SCRIPT), "--count", str(count), "--seed", str(seed), "--precision", precision],
+                          capture_output=True, text=True)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -22,3 +23,12 @@ def test_some():
 @pytest.mark.full
 def test_all():
     draw(500, seed=0)
+
+
+def test_some_within_bounds():
+    draw(30, seed=1, precision="fast")
+
+
+@pytest.mark.full
+def test_all_within_bounds():
+    draw(300, seed=0, precision="fast")

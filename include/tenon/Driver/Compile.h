@@ -41,6 +41,8 @@ struct CompileRequest {
   unsigned threads = 0;
   /// Whether ops may share a kernel; false: one kernel per op, to see what fusion is worth, or whether it is at fault.
   bool fusion = true;
+  /// The exactness class: "reorder", or "fast" for results within an error bound.
+  std::string precision = "reorder";
   /// LLVM's optimisation level.
   unsigned level = 2;
   ObjectCache *cache = nullptr;

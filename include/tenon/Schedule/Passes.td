@@ -24,4 +24,28 @@ def AssignSchedules : Pass<"tenon-assign-schedules", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::TenonDialect"];
 }
 
+def ChooseConvAlgorithm : Pass<"tenon-choose-conv-algorithm", "::mlir::ModuleOp"> {
+  let summary = "choose how convolutions are computed";
+  let description = [{
+    In modules of the exactness class `fast` (`tenon.precision`): writes `algorithm` on every `tenon.conv` that has none and for
+    which one of Winograd's forms is cheaper than the direct sum, by multiplications, the transforms, and the
+    transformed filter's way from memory. Filters must be made from weights alone, so that their transform runs when the model is
+    loaded. An `algorithm` that is there already is the user's and stays; `direct` keeps a convolution as it is.
+
+    Before:
+    ```mlir
+    module attributes {tenon.precision = "fast"} {
+      ...
+      %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] groups 1
+          : tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32> -> tensor<1x64x56x56xf32>
+    ```
+    After:
+    ```mlir
+      %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] groups 1 algorithm winograd4
+          : tensor<1x64x56x56xf32>, tensor<64x64x3x3xf32> -> tensor<1x64x56x56xf32>
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect"];
+}
+
 #endif // TENON_SCHEDULE_PASSES

@@ -13,6 +13,8 @@ class KernelCalls;
 class ScheduleAttr;
 class TargetAttr;
 class TileContractOp;
+class WinogradInputOp;
+class WinogradOutputOp;
 
 /// The schedule of a contraction for `target`: which dim the vectors run along, the register tile, what is packed, and
 /// the units of parallel work. A small model of loads and multiply-adds per tile picks the best of the possible tiles.
@@ -35,6 +37,13 @@ ScheduleAttr getDefaultSchedule(GroupedMatmulOp op, TargetAttr target, bool weig
 /// Whether `schedule` can be obeyed for a matmul of groups; an error at `kernel` says why not.
 llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, GroupedMatmulOp op, ScheduleAttr schedule,
                                           bool weights);
+
+/// The schedule of one of Winograd's transforms: channels and rows of tiles of a unit.
+ScheduleAttr getDefaultSchedule(WinogradInputOp op, TargetAttr target);
+ScheduleAttr getDefaultSchedule(WinogradOutputOp op, TargetAttr target);
+
+/// Whether `schedule` can be obeyed for one of them; an error at `kernel` says why not.
+llvm::LogicalResult verifyWinogradSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 
 /// The schedule of any kernel function.
 ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);

@@ -19,4 +19,7 @@ include "tenon/Transforms/Tiling/AttentionPasses.td"
 // Matmuls of groups: lib/Transforms/Tiling/TileGrouped.cpp.
 include "tenon/Transforms/Tiling/ExpertsPasses.td"
 
+// Winograd's transforms: lib/Transforms/Tiling/TileWinograd.cpp, ExpandTransform.cpp.
+include "tenon/Transforms/Tiling/WinogradPasses.td"
+
 #endif // TENON_TRANSFORMS_PASSES

@@ -23,6 +23,8 @@ mlir::LogicalResult lower(mlir::IRRewriter &rewriter, PoolOp op);
 mlir::LogicalResult lower(mlir::IRRewriter &rewriter, ResizeOp op);
 /// A transposed convolution as an ordinary one and an interleaving copy.
 mlir::LogicalResult lowerTransposed(mlir::IRRewriter &rewriter, ConvOp op);
+/// A convolution whose `algorithm` is one of Winograd's, with elements in result and sum.
+mlir::LogicalResult lowerWinograd(mlir::IRRewriter &rewriter, ConvOp op);
 
 /// Builds ops at one place, at one location.
 struct TensorBuilder {

@@ -595,6 +595,9 @@ void ConvLowering::run() {
 LogicalResult tenon::tolinalg::lower(IRRewriter &rewriter, ConvOp op) {
   if (op.getTransposed())
     return lowerTransposed(rewriter, op);
+  bool isEmpty = llvm::is_contained(op.inferShape(), 0) || llvm::is_contained(op.getInput().getType().getShape(), 0);
+  if (op.getAlgorithm().value_or(ConvAlgorithm::direct) != ConvAlgorithm::direct && !isEmpty)
+    return lowerWinograd(rewriter, op);
   ConvLowering(rewriter, op).run();
   return success();
 }

@@ -258,7 +258,8 @@ LogicalResult TransposedLowering::run() {
   }
   auto conv = ConvOp::create(rewriter, op.getLoc(), resultType, input, buildFilter(), buildBias(), ones, dilations,
                              pads, op.getGroups(),
-                             /*transposed=*/false, ArrayRef<int64_t>(), op.getPerSample(), last);
+                             /*transposed=*/false, ArrayRef<int64_t>(), op.getPerSample(), last,
+                             /*algorithm=*/ConvAlgorithmAttr());
   conv.getResult().setType(resultType.clone(conv.inferShape()));
   Value y = interleave(conv.getResult());
   rewriter.replaceOp(op, build.castTo(y, resultType));

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Bufferization.h"
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Winograd.h"
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -75,5 +75,6 @@ void tenon::registerBufferizableModels(DialectRegistry &registry) {
     LoadWeightOp::attachInterface<LoadWeightModel>(*context);
     DispatchOp::attachInterface<DestinationModel<DispatchOp>>(*context);
     TileContractOp::attachInterface<DestinationModel<TileContractOp>>(*context);
+    TileTransformOp::attachInterface<DestinationModel<TileTransformOp>>(*context);
   });
 }

@@ -240,7 +240,38 @@ LogicalResult ConvOp::verify() {
       return emitOpError("expected the batch of a per-sample filter to be the input's, but got ")
              << got << " and " << want;
   }
+  if (getAlgorithm().value_or(ConvAlgorithm::direct) != ConvAlgorithm::direct)
+    if (std::string reason = explainNoWinograd(); !reason.empty()) // (C12)
+      return emitOpError("expected a convolution for algorithm '")
+             << stringifyConvAlgorithm(*getAlgorithm()) << "' to have " << reason;
   return verifyShape(*this, shape, result); // (C9)
+}
+
+std::string ConvOp::explainNoWinograd() {
+  std::string reason;
+  llvm::raw_string_ostream stream(reason);
+  auto filter = cast<ShapedType>(getFilter().getType());
+  auto list = [&](StringRef what, ArrayRef<int64_t> got) {
+    stream << what << ", but got [";
+    llvm::interleaveComma(got, stream);
+    stream << ']';
+    return reason;
+  };
+  if (getSpatialRank() != 2)
+    stream << "2 spatial dims, but got " << getSpatialRank();
+  else if (getTransposed() || getPerSample() || getChannelsLast())
+    stream << "channels first and one filter for all samples, not transposed";
+  else if (filter.getDimSize(2) != 3 || filter.getDimSize(3) != 3)
+    return list("a 3x3 filter", {filter.getDimSize(2), filter.getDimSize(3)});
+  else if (!llvm::all_equal({int64_t(1), getStrides()[0], getStrides()[1]}))
+    return list("strides of 1", getStrides());
+  else if (!llvm::all_equal({int64_t(1), getDilations()[0], getDilations()[1]}))
+    return list("dilations of 1", getDilations());
+  else if (getGroups() != 1)
+    stream << "1 group, but got " << getGroups();
+  else if (!filter.getElementType().isF32())
+    stream << "f32 elements, but got " << filter.getElementType();
+  return reason;
 }
 
 LogicalResult ConvOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &shapes) {

@@ -6,6 +6,7 @@
 #include "tenon/Dialect/IR/Experts.h"
 #include "tenon/Dialect/IR/Lists.h"
 #include "tenon/Dialect/IR/State.h"
+#include "tenon/Dialect/IR/Winograd.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -36,6 +37,15 @@ void tenon::TenonDialect::initialize() {
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/ListsOps.cpp.inc"
       >();
+  addOperations<
+#define GET_OP_LIST
+#include "tenon/Dialect/IR/WinogradOps.cpp.inc"
+      >();
+}
+
+bool tenon::isFast(ModuleOp module) {
+  auto precision = module->getAttrOfType<StringAttr>(kPrecisionAttr);
+  return precision && precision.getValue() == kFast;
 }
 
 std::optional<int64_t> tenon::getStorageBytes(Type type, int64_t count) {

@@ -144,7 +144,7 @@ V conv(Node &n, const V &x, const V &w, const V &bias, bool transposed) {
                            transposed && llvm::any_of(outputPadding, [](int64_t p) { return p != 0; })
                                ? ArrayRef<int64_t>(outputPadding)
                                : ArrayRef<int64_t>(),
-                           false, false);
+                           false, false, ConvAlgorithmAttr());
   return n.value(x->dtype, op.getResult(), dims);
 }
 

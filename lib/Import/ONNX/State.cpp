@@ -127,9 +127,10 @@ LogicalResult causalConv(Node &n) {
   if (!padded)
     return failure();
   Dims dims{batch, n.idx(channels), length};
-  auto op = ConvOp::create(n.b, n.tensorType(x->dtype, dims), n.tensor(padded), n.tensor(filter),
-                           bias ? n.tensor(bias) : Value(), ArrayRef<int64_t>{1}, ArrayRef<int64_t>{1},
-                           ArrayRef<int64_t>{0, 0}, channels, false, ArrayRef<int64_t>(), false, false);
+  auto op =
+      ConvOp::create(n.b, n.tensorType(x->dtype, dims), n.tensor(padded), n.tensor(filter),
+                     bias ? n.tensor(bias) : Value(), ArrayRef<int64_t>{1}, ArrayRef<int64_t>{1},
+                     ArrayRef<int64_t>{0, 0}, channels, false, ArrayRef<int64_t>(), false, false, ConvAlgorithmAttr());
   V y = n.value(x->dtype, op.getResult(), dims);
   if (activation != "none")
     y = n.elementwise({y}, x->dtype, [](Scalar &s, A a) { return s.mul(a[0], s.sigmoid(a[0])); });

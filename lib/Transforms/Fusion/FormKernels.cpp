@@ -8,6 +8,7 @@
 #include "KernelBuilder.h"
 #include "tenon/Analysis/LinalgKind.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Winograd.h"
 #include "tenon/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/Utils.h"
@@ -32,7 +33,8 @@ constexpr int64_t kMaxRowElements = 1 << 20;
 constexpr int64_t kSmallWork = 1 << 14;
 
 bool isKernelWork(Operation *op) {
-  if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp, AttentionOp, GroupedMatmulOp>(op))
+  if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp, AttentionOp, GroupedMatmulOp,
+          WinogradInputOp, WinogradOutputOp>(op))
     return true;
   if (isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::GenerateOp,
           tensor::SplatOp, tensor::InsertOp, tensor::GatherOp, tensor::ScatterOp>(op))
@@ -123,6 +125,27 @@ linalg::LinalgOp findContraction(linalg::LinalgOp op, SmallVectorImpl<Operation 
   return best;
 }
 
+/// Finds the transform to the result of a convolution that `op` is an epilogue of, and adds the ops in between to
+/// `chain`, itself included. Units are slices of all of the result's dims but the last.
+bool findWinogradOutput(linalg::LinalgOp op, SmallVectorImpl<Operation *> &chain) {
+  for (OpOperand &operand : op->getOpOperands())
+    for (AffineExpr expr : op.getMatchingIndexingMap(&operand).getResults())
+      if (!isa<AffineDimExpr>(expr))
+        return false;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    Operation *producer = input->get().getDefiningOp();
+    if (!producer || producer->getBlock() != op->getBlock() || !op.getMatchingIndexingMap(input).isIdentity() ||
+        !llvm::all_of(producer->getUses(), [&](OpOperand &use) { return use.getOwner() == op && &use == input; }))
+      continue;
+    auto step = dyn_cast<linalg::LinalgOp>(producer);
+    if (isa<WinogradOutputOp>(producer) || (step && isEpilogueStep(step) && findWinogradOutput(step, chain))) {
+      chain.push_back(producer);
+      return true;
+    }
+  }
+  return false;
+}
+
 //===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
@@ -169,7 +192,7 @@ private:
           (producer.payloadUsesValueFromOperand(&init) && !init.get().getDefiningOp<linalg::FillOp>()))
         return false;
     SmallVector<Operation *> chain;
-    if (isEpilogueStep(producer) && findContraction(producer, chain))
+    if (isEpilogueStep(producer) && (findContraction(producer, chain) || findWinogradOutput(producer, chain)))
       return remarkLeftOut(producer, "it is the epilogue of a contraction"), false;
     // The rows that survive: those that every passed value has as a dim.
     size_t count = loopsOf[root].size();
@@ -322,6 +345,8 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
       return {group, "attention"};
     if (isa<GroupedMatmulOp>(root))
       return {group, "grouped"};
+    if (isa<WinogradInputOp, WinogradOutputOp>(root))
+      return {group, "winograd"};
     auto op = dyn_cast<linalg::LinalgOp>(root);
     if (!op || isa<linalg::FillOp>(root))
       return {group, "copy"};
@@ -335,6 +360,10 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
       if (linalg::LinalgOp contraction = findContraction(op, chain)) {
         group.insert(chain.begin(), chain.end());
         return {group, "contract"};
+      }
+      if (findWinogradOutput(op, chain)) {
+        group.insert(chain.begin(), chain.end());
+        return {group, "winograd"};
       }
     }
     RowGroup rows(op);

@@ -14,13 +14,14 @@ PEERS = ("onnxruntime", "openvino", "jax", "iree", "llama.cpp")
 class Worker:
     """A process with one runtime; stopped unless it has a turn."""
 
-    def __init__(self, runtime, model, threads, shapes, inputs, folder):
+    def __init__(self, runtime, model, threads, shapes, inputs, folder, precision="reorder"):
         self.runtime, self.error, self.minima, self.cores = runtime, None, {}, {}
         self.peak_bytes = self.same = None
         package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tenon.bench.worker", runtime, model, str(threads), json.dumps(shapes), inputs, folder],
+            [sys.executable, "-m", "tenon.bench.worker", runtime, model, str(threads), json.dumps(shapes), inputs, folder,
+             precision],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)})
         self.facts = self._reply()
@@ -72,11 +73,13 @@ def steps(peers, rounds, calls=1):
     return (1 + len(peers)) * (1 + rounds * calls)
 
 
-def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=None, variants=None, inputs=None):
+def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=None, variants=None, inputs=None,
+            precision="reorder"):
     """Rows (dicts) per kind of call and runtime, Tenon's first.
 
     variants  {runtime: another file of the same meaning}
     inputs    {runtime: .npz file of `worker.save_inputs`}; without one for Tenon, random arrays, which all get
+    precision of `tenon.compile`, for Tenon
     report    called with what is done next, before each of `steps` steps
     """
     from ..model import measure_peaks
@@ -90,7 +93,7 @@ def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=
                 report(f"loading in {runtime}")
                 drawn = inputs.get("tenon", os.path.join(folder, "inputs.npz"))
                 workers.append(Worker(runtime, (variants or {}).get(runtime, model), threads, shapes or {},
-                                      inputs.get(runtime, drawn), folder))
+                                      inputs.get(runtime, drawn), folder, precision))
                 if workers[0].error:
                     break
             peaks = (0.0, 0.0)
@@ -110,8 +113,12 @@ def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=
                 worker.same = worker is workers[0] or not (worker.error or workers[0].error) and _same(
                     os.path.join(folder, "tenon.npz"), os.path.join(folder, f"{worker.runtime}.npz"), "tokens" in worker.facts)
             name = os.path.basename(model)
-            return [row for call in calls
+            rows = [row for call in calls
                     for row in _rows(workers, call, name if call == "run" else f"{name} {call}", threads, peaks)]
+            for row in rows:
+                if row["runtime"] == "tenon":
+                    row["precision"] = precision
+            return rows
         finally:
             for worker in workers:
                 worker.close()

@@ -1,8 +1,9 @@
 """One runtime in a process of its own, driven by `tenon bench` over pipes: a JSON object a line each way.
 
-    python -m tenon.bench.worker RUNTIME MODEL THREADS SHAPES INPUTS FOLDER
+    python -m tenon.bench.worker RUNTIME MODEL THREADS SHAPES INPUTS FOLDER PRECISION
 
-SHAPES is JSON; INPUTS an .npz file, which the runtime `tenon` writes where there is none and the others read; FOLDER is for what a runtime makes. The
+SHAPES is JSON; INPUTS an .npz file, which the runtime `tenon` writes where there is none and the others read; FOLDER is for what a runtime makes;
+PRECISION is that of `tenon.compile`, for Tenon alone. The
 first line out says what loading took and which calls there are ("run", or "prefill" and "decode" of a language model); then each
 line in is {"seconds": s, "call": name} (time such calls for that long; "cores" of the answer is processor time by time) or
 {"save": path} (write the outputs).
@@ -15,10 +16,10 @@ import time
 import numpy as np
 
 
-def _tenon(path, threads, shapes, inputs, folder):
+def _tenon(path, threads, shapes, inputs, folder, precision):
     import tenon as tn
 
-    model = tn.compile(path, threads=threads, shapes=shapes)
+    model = tn.compile(path, threads=threads, shapes=shapes, precision=precision)
     if os.path.exists(inputs):
         arrays = _read(inputs)
     else:
@@ -169,7 +170,7 @@ def main():
     def reply(**message):
         print(json.dumps(message), file=replies, flush=True)
 
-    runtime, path, threads, shapes, inputs, folder = sys.argv[1:]
+    runtime, path, threads, shapes, inputs, folder, precision = sys.argv[1:]
     try:
         start = time.perf_counter()
         known = LANGUAGE_RUNTIMES if path.endswith(".gguf") else RUNTIMES
@@ -177,7 +178,8 @@ def main():
             raise ValueError(f"{runtime} reads no {'language' if path.endswith('.gguf') else 'ONNX'} models here")
         if runtime != "tenon" and path.endswith(".mlir"):
             raise ValueError(f"{runtime} reads no Programs: a suite's row names an ONNX model of the same meaning in `variants`")
-        calls, facts = known[runtime](path, int(threads), json.loads(shapes), inputs, folder)
+        calls, facts = known[runtime](path, int(threads), json.loads(shapes), inputs, folder,
+                                      **({"precision": precision} if known[runtime] is _tenon else {}))
         for call in calls.values():
             call()
         reply(load_s=time.perf_counter() - start, calls=list(calls), **facts)

@@ -78,6 +78,7 @@ def add_arguments(parser):
     how = parser.add_argument_group("how")
     how.add_argument("--against", type=_peers, default=[], metavar="RUNTIME,...", help=f"peers: {', '.join(PEERS)}")
     how.add_argument("--threads", type=common.positive, default=1, help="threads of every runtime (default 1)")
+    common.add_precision(how)
     how.add_argument("--rounds", type=common.positive, default=5, help="turns of each runtime (default 5)")
     how.add_argument("--seconds", type=_seconds, default=0.5, help="length of a turn (default 0.5)")
     shown = parser.add_argument_group("what is shown")
@@ -160,7 +161,7 @@ def _measure(problems, options, rows):
                 done += 1
 
             made = measure.measure(problem.model, options.against, options.threads, problem.shapes, options.rounds, options.seconds,
-                                   step, problem.variants, problem.inputs)
+                                   step, problem.variants, problem.inputs, options.precision)
             before += measure.steps(options.against, options.rounds, problem.calls)
             for row in made:
                 row["model"] = row["model"].replace(os.path.basename(problem.model), problem.name)

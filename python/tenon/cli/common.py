@@ -18,6 +18,13 @@ def add_compile_options(parser):
     parser.add_argument("--timing", action="store_true", help="print how long each pass took (implies --no-cache)")
     parser.add_argument("--no-cache", action="store_true", help="compile even what the cache has")
     parser.add_argument("--no-fusion", action="store_true", help="make a kernel of every op, to see what fusion is worth")
+    add_precision(parser)
+
+
+def add_precision(parser):
+    parser.add_argument("--precision", choices=("reorder", "fast"), default="reorder",
+                        help="reorder (default): the same operations in another order; fast: results within stated error bounds, as of "
+                        "Winograd's algorithm for 3x3 convolutions")
 
 
 def parse_shape(text):
@@ -72,7 +79,8 @@ def open_model(options, output=None):
         return api.load(options.model, options.threads)
     with progress(f"compiling {os.path.basename(options.model)}") as report:
         model = api.compile(options.model, options.target, options.threads, shapes=dict(options.shape), output=output,
-                            cache=not options.no_cache, timing=options.timing, progress=report, fusion=not options.no_fusion)
+                            cache=not options.no_cache, timing=options.timing, progress=report, fusion=not options.no_fusion,
+                            precision=options.precision)
     if options.timing:
         print(model.info["timing"], file=sys.stderr)
     return model

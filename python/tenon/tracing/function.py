@@ -54,11 +54,13 @@ class Function:
     stay open.
     """
 
-    def __init__(self, function, dims=None, donate=(), target="host", threads=None, cache=True, fusion=True):
+    def __init__(self, function, dims=None, donate=(), target="host", threads=None, cache=True, fusion=True,
+                 precision="reorder"):
         functools.update_wrapper(self, function)
         self._function, self._dims = function, dict(dims or {})
         self._donate = (donate,) if isinstance(donate, str) else tuple(donate)
-        self._options = {"target": target, "threads": threads, "cache": cache, "fusion": fusion}
+        self._options = {"target": target, "threads": threads, "cache": cache, "fusion": fusion,
+                         "precision": precision}
         self._signature = inspect.signature(function)
         for name in list(self._dims) + list(self._donate):
             if name not in self._signature.parameters:
@@ -240,7 +242,8 @@ def _port(prefix, array, name, shape, donated=None):
     return f"{prefix}{array.type} {{{', '.join(attributes)}}}"
 
 
-def jit(function=None, *, dims=None, donate=(), target="host", threads=None, cache=True, fusion=True):
+def jit(function=None, *, dims=None, donate=(), target="host", threads=None, cache=True, fusion=True,
+        precision="reorder"):
     """Compiles a function of arrays.
 
         @tenon.jit
@@ -253,8 +256,9 @@ def jit(function=None, *, dims=None, donate=(), target="host", threads=None, cac
 
     dims     {argument: shape}: sizes by name are open: one compiled function serves all. {"x": ("n", 64)}
     donate   names of arguments whose memory results of the same shape and dtype take over (updated in place)
-    target, threads, cache, fusion   as of tenon.compile
+    target, threads, cache, fusion, precision   as of tenon.compile
     """
     if function is None:
-        return functools.partial(jit, dims=dims, donate=donate, target=target, threads=threads, cache=cache, fusion=fusion)
-    return Function(function, dims, donate, target, threads, cache, fusion)
+        return functools.partial(jit, dims=dims, donate=donate, target=target, threads=threads, cache=cache, fusion=fusion,
+                                 precision=precision)
+    return Function(function, dims, donate, target, threads, cache, fusion, precision)

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpImplementation.h"
@@ -50,6 +51,9 @@ inline constexpr llvm::StringLiteral kUnfusedAttr = "tenon.unfused";
 /// On a linalg contraction: fives of input, dimension, and first and end of what is not padding there, and the
 /// dimension's size, by which a reader knows that it is still what it was (NonzeroRange).
 inline constexpr llvm::StringLiteral kNonzeroAttr = "tenon.nonzero";
+/// On a module: the exactness class, "fast" where kernels may stay within an error bound; without it they do the same
+/// operations in any order.
+inline constexpr llvm::StringLiteral kPrecisionAttr = "tenon.precision";
 /// Argument/result attributes of the entry function `main`: name of the port, its dtype as NumPy spells it
 /// ("float32", "bool", "uint8", ...), and an array of dimension names ("" where unnamed).
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
@@ -57,5 +61,10 @@ inline constexpr llvm::StringLiteral kDTypeAttr = "tenon.dtype";
 inline constexpr llvm::StringLiteral kDimsAttr = "tenon.dims";
 /// On an argument of @main: the number of the result that takes over its memory.
 inline constexpr llvm::StringLiteral kDonatedAttr = "tenon.donated";
+
+/// The exactness classes that a compile may be asked for.
+inline constexpr llvm::StringLiteral kReorder = "reorder", kFast = "fast";
+/// Whether `module` allows results within an error bound (docs/rationale/precision.md).
+bool isFast(mlir::ModuleOp module);
 
 } // namespace tenon

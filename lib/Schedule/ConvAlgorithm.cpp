@@ -1,0 +1,121 @@
+//===- ConvAlgorithm.cpp - how convolutions are computed ---------------------------------------===//
+//
+// Compares the direct sum with Winograd's algorithm where the exactness class allows that. The rates were measured:
+// docs/rationale/precision.md.
+//
+//===----------------------------------------------------------------------===//
+#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Schedule/Passes.h"
+#include "tenon/Schedule/Target.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace tenon {
+#define GEN_PASS_DEF_CHOOSECONVALGORITHM
+#include "tenon/Schedule/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+
+namespace {
+
+/// Sizes assumed for spatial dims that are not known; an open batch is mostly 1.
+constexpr int64_t kUnknownSize = 32;
+/// What Winograd's algorithm has to save, as it stores results in between and needs a larger filter.
+constexpr double kMargin = 1.05;
+/// What tiles of 4x4 have to save beside those of 2x2, whose filters are less than half as large and whose errors are
+/// smaller.
+constexpr double kLargeTileMargin = 1.1;
+/// Cost of a number of the filter, which is read once for all tiles and comes from the third cache level or from
+/// memory, in multiply-adds of vectors.
+constexpr double kFilterNumber = 0.6;
+/// Of a vector of numbers in Winograd's domain: its share of a transform, its way to memory and back.
+constexpr double kDomainVector = 30;
+/// Channels that a product takes longer for than its sum has.
+constexpr double kShortSum = 16;
+
+/// Numbers of operations are those of one sample and thread.
+class Chooser {
+public:
+  Chooser(ConvOp op, TargetAttr target) {
+    lanes = target.getVectorElements(Float32Type::get(op.getContext()));
+    SmallVector<int64_t> shape = op.inferShape();
+    auto known = [](int64_t size, int64_t otherwise) { return ShapedType::isDynamic(size) ? otherwise : size; };
+    batch = known(shape[0], 1);
+    rows = known(shape[2], kUnknownSize);
+    columns = known(shape[3], kUnknownSize);
+    auto filter = cast<ShapedType>(op.getFilter().getType());
+    filters = filter.getDimSize(0);
+    channels = filter.getDimSize(1);
+    // Rows of taps in the padding are left out by the direct sum.
+    for (int64_t pad : {op.getPads()[0], op.getPads()[2]})
+      if (pad > 0)
+        hidden += static_cast<double>(pad * (pad + 1) / 2) / (3 * std::max<int64_t>(rows, 1));
+    hidden = std::min(hidden, 0.5);
+  }
+
+  ConvAlgorithm choose() const {
+    if (ShapedType::isDynamic(filters) || ShapedType::isDynamic(channels) || batch * rows * columns == 0)
+      return ConvAlgorithm::direct;
+    double two = getWinogradCost(2), four = getWinogradCost(4), direct = getDirectCost();
+    if (std::min(two, four) * kMargin > direct)
+      return ConvAlgorithm::direct;
+    return four * kLargeTileMargin <= two ? ConvAlgorithm::winograd4 : ConvAlgorithm::winograd2;
+  }
+
+private:
+  double getDirectCost() const {
+    return 9.0 * channels * filters * batch * rows * columns / lanes * (1 - hidden) +
+           9.0 * channels * filters * kFilterNumber;
+  }
+
+  double getWinogradCost(int64_t tile) const {
+    int64_t points = (tile + 2) * (tile + 2);
+    double tiles = static_cast<double>(batch) * llvm::divideCeil(rows, tile) * llvm::divideCeil(columns, tile);
+    double vectors = llvm::divideCeil(filters, lanes);
+    double product = tiles * vectors * (channels + kShortSum);
+    double domain = tiles * (llvm::divideCeil(channels, lanes) + vectors) * kDomainVector;
+    double filter = static_cast<double>(channels) * filters * kFilterNumber;
+    return points * (product + domain + filter);
+  }
+
+  int64_t lanes, batch, rows, columns, filters, channels;
+  double hidden = 0; ///< share of the taps
+};
+
+class ChooseConvAlgorithm : public tenon::impl::ChooseConvAlgorithmBase<ChooseConvAlgorithm> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (!isFast(module))
+      return;
+    auto target = module->getAttrOfType<TargetAttr>(kTargetAttr);
+    if (!target)
+      target = lookupTarget(&getContext(), "host");
+    if (!target) {
+      module.emitError(explainUnknownTarget("host"));
+      return signalPassFailure();
+    }
+    module.walk([&](ConvOp op) {
+      if (!op.getAlgorithm() && op.explainNoWinograd().empty() && isMadeOfWeights(op.getFilter()))
+        op.setAlgorithm(Chooser(op, target).choose());
+    });
+  }
+
+  /// Whether the initializer can compute `value`.
+  bool isMadeOfWeights(Value value) {
+    if (auto it = ofWeights.find(value); it != ofWeights.end())
+      return it->second;
+    Operation *op = value.getDefiningOp();
+    bool result = op && isMemoryEffectFree(op) && op->getNumRegions() <= 1 && isa<func::FuncOp>(op->getParentOp());
+    for (unsigned number = 0; result && number < op->getNumOperands(); ++number)
+      result = isMadeOfWeights(op->getOperand(number));
+    ofWeights[value] = result;
+    return result;
+  }
+
+  DenseMap<Value, bool> ofWeights;
+};
+
+} // namespace
