@@ -80,7 +80,7 @@ static LogicalResult verifyPrepack(func::FuncOp kernel, TileContractOp op, Sched
     if (schedule.getRegister_().empty())
       return kernel.emitError("expected a register tile where factors are packed at load");
     int64_t width = schedule.getRegister_()[vectorDim];
-    if (width < 1 || width % schedule.getVectorWidth() != 0)
+    if (width < 1)
       return kernel.emitError("expected a register tile of whole vectors where factors are packed at load, but got ")
              << width;
     for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
@@ -135,6 +135,9 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
   int64_t registers = 1;
   for (auto [dim, tile] : llvm::enumerate(schedule.getRegister_())) {
     if (static_cast<int64_t>(dim) == vectorDim) {
+      if (tile % schedule.getVectorWidth() != 0)
+        return kernel.emitError("expected a register tile of whole vectors of ")
+               << schedule.getVectorWidth() << " elements along 'vector_dim', but got " << tile;
       registers *= std::max<int64_t>(1, llvm::divideCeil(tile, schedule.getVectorWidth()));
       continue;
     }

@@ -214,9 +214,31 @@ func.func @main(%a: tensor<4x4xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
   %r = tenon.dispatch @k ins(%a, %w : tensor<4x4xf32>, tensor<4x8xf32>) outs(%o : tensor<4x8xf32>) -> tensor<4x8xf32>
   return %r : tensor<4x8xf32>
 }
-// expected-error @+1 {{expected a register tile of whole vectors where factors are packed at load, but got 4}}
+// expected-error @+1 {{expected a register tile of whole vectors of 8 elements along 'vector_dim', but got 4}}
 func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
     attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [4, 4, 1], prepack = [1], vector_dim = 1, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+tenon.weight @w from "model.onnx" at 0 length 128 : tensor<4x8xf32>
+func.func @main(%a: tensor<4x4xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %w = tenon.load_weight @w : tensor<4x8xf32>
+  %r = tenon.dispatch @k ins(%a, %w : tensor<4x4xf32>, tensor<4x8xf32>) outs(%o : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %r : tensor<4x8xf32>
+}
+// expected-error @+1 {{expected a register tile of whole vectors where factors are packed at load, but got 0}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [4, 0, 1], prepack = [1], vector_dim = 1, vector_width = 8>} {
   %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
       maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
   ^bb0(%acc: f32):
