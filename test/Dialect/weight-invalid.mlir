@@ -13,14 +13,26 @@ tenon.weight @w from "m.onnx" at 0 length 4 : f32
 // -----
 
 // weight_c2
-// expected-error @below {{expected an integer or float element of at most 64 bits, but got 'index'}}
+// expected-error @below {{expected an integer or float element of 1, 2, 4, 8, 16, 32 or 64 bits, but got 'index'}}
 tenon.weight @w from "m.onnx" at 0 length 8 : tensor<1xindex>
 
 // -----
 
 // weight_c2
-// expected-error @below {{expected an integer or float element of at most 64 bits, but got 'i128'}}
+// expected-error @below {{expected an integer or float element of 1, 2, 4, 8, 16, 32 or 64 bits, but got 'i128'}}
 tenon.weight @w from "m.onnx" at 0 length 16 : tensor<1xi128>
+
+// -----
+
+// weight_c2: six bits fill no bytes
+// expected-error @below {{expected an integer or float element of 1, 2, 4, 8, 16, 32 or 64 bits, but got 'i6'}}
+tenon.weight @w from "m.onnx" at 0 length 3 : tensor<4xi6>
+
+// -----
+
+// weight_c2
+// expected-error @below {{expected an integer or float element of 1, 2, 4, 8, 16, 32 or 64 bits, but got 'f6E2M3FN'}}
+tenon.weight @w from "m.onnx" at 0 length 3 : tensor<4xf6E2M3FN>
 
 // -----
 

@@ -11,8 +11,9 @@ LogicalResult WeightOp::verify() {
   if (!type || !type.hasStaticShape()) // (C1)
     return emitOpError("expected a ranked tensor type of static shape, but got ") << getType();
   Type element = type.getElementType();
-  if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() > 64) // (C2)
-    return emitOpError("expected an integer or float element of at most 64 bits, but got ") << element;
+  if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() > 64 ||
+      !llvm::isPowerOf2_32(element.getIntOrFloatBitWidth())) // (C2)
+    return emitOpError("expected an integer or float element of 1, 2, 4, 8, 16, 32 or 64 bits, but got ") << element;
   int64_t count = 1;
   for (int64_t dim : type.getShape())
     if (llvm::MulOverflow(count, dim, count))

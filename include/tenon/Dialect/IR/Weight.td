@@ -14,7 +14,7 @@ def Tenon_WeightOp : Tenon_Op<"weight", [Symbol]> {
     accompanies the module in memory (initializers without contiguous bytes in the file, models given as bytes).
 
     - (C1) the type is a ranked tensor of static shape.
-    - (C2) the element type is an integer or float of 1 to 64 bits.
+    - (C2) the element type is an integer or float of 1, 2, 4, 8, 16, 32 or 64 bits.
     - (C3) `length` is the byte size of the tensor: elements times the element's bytes (i1 takes one byte; 4- and 2-bit
       elements are packed, low bits first, and the last byte is padded).
     - (C4) `offset` is not negative.
