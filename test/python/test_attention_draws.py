@@ -1,28 +1,17 @@
 """Generated attentions for AVX2 and AVX-512 code equal NumPy's in float64; causal tiles are skipped; no score matrix exists."""
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tenon
-
-SCRIPT = Path(__file__).resolve().parents[1] / "Integration" / "attention_draws.py"
-FULL = bool(os.environ.get("TENON_TEST_FULL"))
+from drawn import run_draws
 
 
 def test_draws_equal_numpy():
-    places = [os.path.dirname(os.path.dirname(tenon.__file__)), *sys.path]
-    count = "800" if FULL else "24"  # the first of them are the covering design
-    run = subprocess.run([sys.executable, SCRIPT, "--count", count, "--seed", "7", "--jobs", "2"], capture_output=True, text=True, timeout=3600 if FULL else 900,
-                         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))})
-    assert run.returncode == 0, run.stdout + run.stderr
-    equal, of = (int(re.search(pattern, run.stdout, re.M)[1]) for pattern in (r"^(\d+) equal", r"refused, of (\d+)$"))
-    assert equal >= 0.9 * of, run.stdout
+    run_draws("attention_draws", 24, 800, 7, jobs=2)  # the first of them are the covering design
 
 
 def attention(path, tokens, mask):
