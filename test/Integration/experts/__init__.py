@@ -1,0 +1,1 @@
+"""Drawn matmuls of groups, mixtures of experts, routes, selections and reductions of segments."""
