@@ -1,0 +1,1 @@
+"""Drawn linear attentions and recurrences."""
