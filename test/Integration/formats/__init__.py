@@ -1,0 +1,1 @@
+"""Drawn low-precision formats, dequantized alone or as weights of matmuls."""
