@@ -159,13 +159,9 @@ namespace {
 class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    auto target = module->getAttrOfType<TargetAttr>(kTargetAttr);
+    TargetAttr target = getTarget(module);
     if (!target)
-      target = lookupTarget(&getContext(), "host");
-    if (!target) {
-      module.emitError(explainUnknownTarget("host"));
       return signalPassFailure();
-    }
     bool failedAny = false;
     KernelCalls calls(module);
     for (auto kernel : module.getOps<func::FuncOp>()) {

@@ -309,8 +309,8 @@ private:
           cost += count * values * (dot ? 10 : scattered ? getScatterCost(tile) : 1) / reductionPoints;
         }
     for (unsigned dim : padded)
-      if (isPadded(dim, tile))
-        cost *= getMetPart(dim, tile);
+      if (double part = getMetPart(dim, tile); part <= 1 - kLeastPadding)
+        cost *= part;
     // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
     double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
     if (tile.prepack) // a second copy of the weight in memory should be worth it

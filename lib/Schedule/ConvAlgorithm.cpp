@@ -90,13 +90,9 @@ class ChooseConvAlgorithm : public tenon::impl::ChooseConvAlgorithmBase<ChooseCo
     ModuleOp module = getOperation();
     if (!isFast(module))
       return;
-    auto target = module->getAttrOfType<TargetAttr>(kTargetAttr);
+    TargetAttr target = getTarget(module);
     if (!target)
-      target = lookupTarget(&getContext(), "host");
-    if (!target) {
-      module.emitError(explainUnknownTarget("host"));
       return signalPassFailure();
-    }
     module.walk([&](ConvOp op) {
       if (!op.getAlgorithm() && op.explainNoWinograd().empty() && isMadeOfWeights(op.getFilter()))
         op.setAlgorithm(Chooser(op, target).choose());

@@ -84,6 +84,15 @@ tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name
   return {};
 }
 
+tenon::TargetAttr tenon::getTarget(ModuleOp module) {
+  auto target = module->getAttrOfType<TargetAttr>(kTargetAttr);
+  if (!target)
+    target = lookupTarget(module.getContext(), "host");
+  if (!target)
+    module.emitError(explainUnknownTarget("host"));
+  return target;
+}
+
 std::string tenon::explainUnknownTarget(llvm::StringRef name) {
   const char *variable = std::getenv("TENON_TARGET");
   std::string text = name.empty() || name == "host"
