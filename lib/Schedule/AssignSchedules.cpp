@@ -123,13 +123,21 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
              << loops << " entries, but got " << tiles.size();
   for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
     for (auto [dim, tile] : llvm::enumerate(tiles))
-      if (tile != 0 && op.isReduction(dim))
-        return kernel.emitError("expected reduction dim ")
-               << dim << " not to be tiled outside of registers, but got tile " << tile;
+      if (bool first = op.isReduction(dim) && dim == op.getReductionDims().front(); tile != 0 && op.isReduction(dim))
+        if (!first || tiles.data() != schedule.getCache().data())
+          return kernel.emitError("expected reduction dim ")
+                 << dim << " not to be tiled outside of registers, but got tile " << tile;
   for (int64_t dim : schedule.getUnroll())
     if (dim >= loops || !op.isReduction(dim))
       return kernel.emitError("expected 'unroll' of the schedule to list reduction dims, but got ") << dim;
   int64_t vectorDim = schedule.getVectorDim();
+  if (SmallVector<unsigned> reductions = op.getReductionDims(); !schedule.getCache().empty() && !reductions.empty())
+    if (int64_t first = reductions.front(), tile = schedule.getCache()[first]; tile != 0)
+      if (llvm::is_contained(schedule.getUnroll(), first) || (vectorDim >= 0 && op.isReduction(vectorDim)) ||
+          !schedule.getPack().empty() || op.hasDecode())
+        return kernel.emitError("expected a cache tile of reduction dim ")
+               << first << " only where it is not in 'unroll', 'vector_dim' is a parallel dim, no factor is in 'pack' and "
+               << "there are no codes, but got " << tile;
   if (vectorDim >= loops)
     return kernel.emitError("expected 'vector_dim' of the schedule below ") << loops << ", but got " << vectorDim;
   int64_t registers = 1;

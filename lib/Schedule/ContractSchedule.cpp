@@ -5,6 +5,8 @@
 // docs/rationale/contractions.md.
 //
 //===----------------------------------------------------------------------===//
+#include "Footprint.h"
+
 #include "tenon/Dialect/IR/LinearMaps.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Schedule/Schedule.h"
@@ -37,6 +39,12 @@ constexpr int64_t kDecodeRows = 64, kDecodeRowsFewRegisters = 4;
 constexpr int64_t kMaxUnroll = 9;
 /// A reduction dim is worth a loop of its own where at least so much of it is padding.
 constexpr double kLeastPadding = 0.06;
+/// Multiply-adds of a sum, at least, that pay for loading it and storing it again.
+constexpr int64_t kLeastChunkSteps = 64;
+/// Register tiles, at least, that read what a chunk keeps near.
+constexpr int64_t kLeastChunkTiles = 4;
+/// What registers that are all taken cost, in cycles a step.
+constexpr double kNoSpareRegister = 0.5;
 constexpr int64_t kRowsPerUnit = 32;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
 /// Floating-point operations that make a unit worth its start.
@@ -49,7 +57,10 @@ struct Tile {
   int64_t rows[2] = {1, 1};
   int64_t pack = -1;    // factor, or none
   bool prepack = false; // at load, for a weight
+  int64_t chunk = 0;    // of the first reduction dim; 0: all of it
   double cost = 0;
+  // Cycles: of a panel's cache line, and, per step, of the other lines that come from the second cache level.
+  double panelLine = 0, missCost = 0;
 };
 
 class Chooser {
@@ -147,7 +158,7 @@ private:
   /// Cost of one vector of `operand` along `dim`, in loads.
   double getVectorCost(unsigned operand, const Tile &tile) const {
     if (tile.pack == static_cast<int64_t>(operand)) // rows come back to a panel, which is still near if it is small
-      return tile.prepack && getPanelBytes(operand, tile) > target.getL2Bytes() * 3 / 4 ? 2 : 1;
+      return tile.prepack && tile.chunk == 0 && getPanelBytes(operand, tile) > target.getL2Bytes() * 3 / 4 ? 2 : 1;
     int64_t step = getStep(operand, tile.vectorDim);
     if (step == 1) {
       // Rows a multiple of the page apart fall into one cache set; more pages than the processor knows by heart, each
@@ -201,14 +212,85 @@ private:
       if (lanes)
         count *= vectors * getVectorCost(operand, tile);
       loads += count;
-      // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel, which come from the
-      // second cache level.
+      // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel.
       bool panel = lanes && tile.prepack && tile.pack == static_cast<int64_t>(operand);
-      besides += count * (panel ? 0.3 * width * elementBytes / 64 : lanes ? 0.1 : 0.03);
+      besides += count * (panel ? tile.panelLine * width * elementBytes / kLineBytes : lanes ? 0.1 : 0.03);
     }
+    besides += tile.missCost;
     // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
     // most of a cycle a turn.
     return std::max({multiplies / 2, 4.0, loads / 2}) + besides + (spillsUnrolled(tile) ? 0.7 : 0.7 / taps);
+  }
+
+  /// Cuts the first reduction dim in chunks where a tile reads more than the first cache level holds, and finds what
+  /// lines from further away cost.
+  void placeInCaches(Tile &tile) const {
+    tile.panelLine = 0.3;
+    tile.missCost = 0;
+    tile.chunk = 0;
+    if (reductions.empty() || isDot(tile) || !known[reductions.front()])
+      return;
+    unsigned outer = reductions.front();
+    TileShape shape;
+    shape.outer = outer;
+    shape.counts.assign(op.getNumLoops(), 1);
+    int64_t inner = 1;
+    for (unsigned dim : reductions)
+      if (dim != outer)
+        inner *= shape.counts[dim] = extents[dim];
+    for (unsigned slot = 0; slot < 2; ++slot)
+      if (tile.rowDims[slot] >= 0)
+        shape.counts[tile.rowDims[slot]] = tile.rows[slot];
+    if (tile.vectorDim >= 0)
+      shape.counts[tile.vectorDim] = std::min(extents[tile.vectorDim], tile.vectors * width);
+    double panel = 0, others = 0; // lines per step of the first reduction dim
+    for (unsigned operand = 0; operand < 2; ++operand) {
+      if (tile.pack == static_cast<int64_t>(operand))
+        panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
+      else
+        others += countLines(coefficients[operand], shape, elementBytes);
+    }
+    double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
+    bool fewRegisters = target.getVectorRegisters() <= 16;
+    if (bytes <= target.getL1Bytes())
+      return;
+    bool isFar = bytes > target.getL2Bytes() / 2;
+    // Narrow vectors leave less time for each line.
+    tile.panelLine = fewRegisters || isFar ? 1 : 0.3;
+    tile.missCost = others / inner * (isFar ? 3 : fewRegisters ? 0.5 : 0.2);
+    int64_t chunk = llvm::bit_floor(static_cast<uint64_t>(std::max(1.0, target.getL1Bytes() * 0.8 / stepBytes)));
+    chunk = std::max<int64_t>(chunk, llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)));
+    double tiles = 1; // that read the same panel
+    for (unsigned dim : parallels)
+      if (dim != static_cast<unsigned>(tile.vectorDim))
+        tiles *= std::ceil(static_cast<double>(extents[dim]) / shape.counts[dim]);
+    bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; });
+    bool packsAtRun = tile.pack >= 0 && !tile.prepack;
+    if (open || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
+        chunk * 2 > extents[outer] || chunk * stepBytes > target.getL2Bytes() / 4)
+      return;
+    tile.chunk = chunk;
+    tile.panelLine = 0.3;
+    // The sums are loaded and stored again: one cycle each.
+    double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
+    tile.missCost = sums / (chunk * inner) + others / inner * 0.2;
+  }
+
+  /// Vector registers that a tile takes, and its accumulators.
+  std::pair<int64_t, int64_t> countRegisters(const Tile &tile) const {
+    int64_t counts[2];
+    for (unsigned operand = 0; operand < 2; ++operand) {
+      counts[operand] = (dependsOn(operand, tile.rowDims[0]) ? tile.rows[0] : 1) *
+                        (dependsOn(operand, tile.rowDims[1]) ? tile.rows[1] : 1);
+      if (dependsOn(operand, tile.vectorDim))
+        counts[operand] *= tile.vectors;
+    }
+    int64_t sums = tile.vectors * tile.rows[0] * tile.rows[1], used = sums + std::min(counts[0], counts[1]) + 1;
+    if (decodesInTiles && dependsOn(1, tile.vectorDim)) // words and parts of groups
+      used += tile.vectors * op.getNumDecodeExtras();
+    if (hasPartialVector(tile) && target.getVectorRegisters() <= 16)
+      ++used; // the mask
+    return {used, sums};
   }
 
   /// Whether the last vector is masked.
@@ -218,21 +300,9 @@ private:
   }
 
   bool fitsRegisters(const Tile &tile) const {
-    int64_t counts[2];
-    for (unsigned operand = 0; operand < 2; ++operand) {
-      counts[operand] = (dependsOn(operand, tile.rowDims[0]) ? tile.rows[0] : 1) *
-                        (dependsOn(operand, tile.rowDims[1]) ? tile.rows[1] : 1);
-      if (dependsOn(operand, tile.vectorDim))
-        counts[operand] *= tile.vectors;
-    }
-    int64_t used = tile.vectors * tile.rows[0] * tile.rows[1] + std::min(counts[0], counts[1]) + 1;
+    auto [used, sums] = countRegisters(tile);
     int64_t registers = target.getVectorRegisters();
-    if (decodesInTiles && dependsOn(1, tile.vectorDim)) // words and parts of groups
-      used += tile.vectors * op.getNumDecodeExtras();
-    if (hasPartialVector(tile) && registers <= 16)
-      ++used; // the mask
-    return used <= (registers > 16 ? registers - 2 : registers) &&
-           used - std::min(counts[0], counts[1]) - 1 <= registers * 3 / 4;
+    return used <= (registers > 16 ? registers - 2 : registers) && sums <= registers * 3 / 4;
   }
 
   /// Whether taps, once unrolled, ask for many more registers than there are: neighbouring taps read the same elements,
@@ -288,6 +358,9 @@ private:
   void evaluate(Tile tile) {
     if (!fitsRegisters(tile))
       return;
+    placeInCaches(tile);
+    if (countRegisters(tile).first == target.getVectorRegisters())
+      tile.missCost += kNoSpareRegister;
     bool dot = isDot(tile);
     double steps = dot ? std::ceil(getExtent(tile.vectorDim) / width) / getExtent(tile.vectorDim) : 1;
     double cost = 0, vectorCount = 0;
@@ -446,7 +519,7 @@ private:
   SmallVector<int64_t> getUnroll() {
     SmallVector<int64_t> unroll;
     int64_t registers = target.getVectorRegisters();
-    if (isDepthwise() && reductionPoints <= 64) {
+    if (isDepthwise() && reductionPoints <= 64 && best.chunk == 0) {
       int64_t limit = (registers > 16 ? 800 : 320) / (hasOpenTile() ? 4 : 1);
       bool all = llvm::all_of(reductions, [&](unsigned dim) { return known[dim]; });
       int64_t *rows = best.rowDims[0] >= 0 && best.rows[0] > 1 ? &best.rows[0] : &best.rows[1];
@@ -470,6 +543,8 @@ private:
     for (int64_t dim : llvm::reverse(reductions)) {
       if (dim == best.vectorDim)
         continue;
+      if (best.chunk > 0 && dim == reductions.front())
+        break;
       if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)) ||
           (llvm::is_contained(padded, dim) && isPadded(dim, best)))
         break;
@@ -487,6 +562,10 @@ private:
     for (unsigned dim : parallels)
       flops *= extents[dim];
     double wanted = std::min<double>(kMaxUnits, flops / kUnitFlops), units = 1;
+    if (best.chunk > 0) { // what lies in memory between two chunks stays near
+      double bytes = flops / 2 / reductionPoints * op.getAccumulatorType().getIntOrFloatBitWidth() / 8;
+      wanted = std::max(wanted, bytes * 4 / target.getL2Bytes());
+    }
     if (llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; }))
       wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
     auto cut = [&](int64_t dim, int64_t granule, int64_t step) {
@@ -549,7 +628,7 @@ private:
   }
 
   ScheduleAttr build() {
-    SmallVector<int64_t> registers(op.getNumLoops(), 1), pack, prepack;
+    SmallVector<int64_t> registers(op.getNumLoops(), 1), cache, pack, prepack;
     bool vector = best.vectorDim >= 0;
     SmallVector<int64_t> unroll = getUnroll(); // may lower the number of rows
     if (vector)
@@ -557,9 +636,13 @@ private:
     for (unsigned slot = 0; slot < 2; ++slot)
       if (best.rowDims[slot] >= 0)
         registers[best.rowDims[slot]] = best.rows[slot];
+    if (best.chunk > 0) {
+      cache.assign(op.getNumLoops(), 0);
+      cache[reductions.front()] = best.chunk;
+    }
     if (best.pack >= 0)
       (best.prepack ? prepack : pack).push_back(best.pack);
-    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), {}, {}, registers, unroll, pack,
+    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), cache, {}, registers, unroll, pack,
                              prepack, best.vectorDim, vector ? width : 1, getDecodeRows());
   }
 

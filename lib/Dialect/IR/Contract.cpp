@@ -287,6 +287,16 @@ LogicalResult TileContractOp::verify() {
     return emitOpError("expected 'decode_rows' of at least 0, and 0 without a 'decode' region and a parallel "
                        "'vector_dim', but got ")
            << getDecodeRows() << " and " << vectorDim;
+  if (getChunk() != 0) { // (C15)
+    SmallVector<unsigned> reductions = getReductionDims();
+    if (getChunk() < 0)
+      return emitOpError("expected 'chunk' of at least 0, but got ") << getChunk();
+    if (reductions.empty() || llvm::is_contained(getUnroll(), static_cast<int64_t>(reductions[0])) ||
+        (vectorDim >= 0 && isReduction(vectorDim)) || !getPack().empty() || hasDecode())
+      return emitOpError("expected 'chunk' only with a first reduction dim that is not in 'unroll', a parallel "
+                         "'vector_dim', no factor in 'pack' and no 'decode' region, but got ")
+             << getChunk();
+  }
   if (getNonzero().size() % 4 != 0) // (C14)
     return emitOpError("expected 'nonzero' to list fours of factor, dimension, first and end, but got ")
            << getNonzero().size() << " numbers";

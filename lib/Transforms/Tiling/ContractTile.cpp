@@ -44,7 +44,7 @@ public:
                << loops << " entries, but got " << tiles.size();
     for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
       for (auto [dim, tile] : llvm::enumerate(tiles))
-        if (tile != 0 && op.isReduction(dim))
+        if (tile != 0 && op.isReduction(dim) && !isChunk(tiles, dim))
           return op.emitError("expected reduction dim ")
                  << dim << " not to be tiled outside of registers, but got tile " << tile;
     for (int64_t factor : schedule.getPrepack())
@@ -72,7 +72,13 @@ private:
       add(dim);
     for (int64_t dim = 0; dim < static_cast<int64_t>(op.getNumLoops()); ++dim)
       add(dim);
+    llvm::erase_if(dims, [&](int64_t dim) { return op.isReduction(dim); });
     return dims;
+  }
+
+  /// Whether entry `dim` of `tiles` cuts the first reduction dim in chunks, which the expansion does.
+  bool isChunk(ArrayRef<int64_t> tiles, unsigned dim) {
+    return tiles.data() == schedule.getCache().data() && dim == op.getReductionDims().front();
   }
 
   void annotate() {
@@ -89,6 +95,8 @@ private:
     op.setUnroll(unroll);
     if (schedule.getVectorDim() >= 0 && !op.isReduction(schedule.getVectorDim()))
       op.setPack(schedule.getPack());
+    if (SmallVector<unsigned> reductions = op.getReductionDims(); !schedule.getCache().empty() && !reductions.empty())
+      op.setChunk(schedule.getCache()[reductions.front()]);
     if (schedule.getVectorDim() >= 0 && !op.isReduction(schedule.getVectorDim()) && op.hasDecode())
       op.setDecodeRows(schedule.getDecodeRows());
   }

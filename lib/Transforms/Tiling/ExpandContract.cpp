@@ -14,6 +14,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon {
@@ -37,6 +38,13 @@ Contraction::Contraction(TileContractOp op)
     for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
       if (op.isReduction(dim) && op.getMaps()[factor].isFunctionOfDim(dim))
         panelDims[factor].push_back(dim);
+}
+
+bool Contraction::hasChunks() const {
+  if (op.getChunk() == 0)
+    return false;
+  std::optional<int64_t> extent = getConstantIntValue(extents[op.getReductionDims().front()]);
+  return !extent || *extent > static_cast<int64_t>(op.getChunk());
 }
 
 Contraction Contraction::withDecodedPanels() const {
@@ -108,7 +116,27 @@ public:
     }
   }
 
-  void emit(unsigned depth = 0) {
+  void emit() {
+    if (!contraction.hasChunks())
+      return emitTiles(0);
+    unsigned dim = contraction.op.getReductionDims().front();
+    Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+    Value size = constant(contraction.op.getChunk()), sums = makeSums();
+    auto loop = scf::ForOp::create(builder, loc, constant(0), extent, size);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    Value from = loop.getInductionVar(), next = arith::AddIOp::create(builder, loc, from, size);
+    auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) {
+      return arith::CmpIOp::create(builder, loc, predicate, a, b).getResult();
+    };
+    tile.chunk = MicroTile::Chunk{from, arith::MinSIOp::create(builder, loc, next, extent),
+                                  compare(arith::CmpIPredicate::eq, from, constant(0)),
+                                  compare(arith::CmpIPredicate::sge, next, extent), sums};
+    emitTiles(0);
+  }
+
+private:
+  void emitTiles(unsigned depth) {
     if (depth == order.size()) {
       for (int64_t factor : contraction.op.getPanels())
         if (!coded || factor != 1)
@@ -141,11 +169,10 @@ public:
             emitPack(builder, contraction, tile, factor, tile.panels[factor] = panels[factor]);
       } else
         tile.rows[dim] = piece.elements;
-      emit(depth + 1);
+      emitTiles(depth + 1);
     }
   }
 
-private:
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
 
   Value makePanel(unsigned factor, Type element) {
@@ -153,6 +180,41 @@ private:
     for (unsigned dim : contraction.panelDims[factor])
       sizes.push_back(contraction.extents[dim]);
     sizes.push_back(builder.getIndexAttr(getWhole(contraction.vectorDim)));
+    return makeScratch(sizes, element);
+  }
+
+  /// The memory for the sums between two chunks, whole vectors.
+  Value makeSums() {
+    TileContractOp op = contraction.op;
+    SmallVector<OpFoldResult> sizes;
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+      if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim)
+        sizes.push_back(getBound(dim));
+    sizes.push_back(builder.getIndexAttr(1));
+    if (contraction.vectorDim >= 0) {
+      int64_t width = contraction.width;
+      OpFoldResult extent = getBound(contraction.vectorDim);
+      if (std::optional<int64_t> fixed = getConstantIntValue(extent)) {
+        sizes.back() = builder.getIndexAttr(llvm::alignTo(*fixed, width));
+      } else {
+        Value vectors = arith::CeilDivUIOp::create(builder, loc, cast<Value>(extent), constant(width));
+        sizes.back() = arith::MulIOp::create(builder, loc, vectors, constant(width)).getResult();
+      }
+    }
+    return makeScratch(sizes, op.getAccumulatorType());
+  }
+
+  /// The extent of a dim, or what it is at most in any unit of work.
+  OpFoldResult getBound(unsigned dim) {
+    OpFoldResult extent = contraction.extents[dim];
+    if (getConstantIntValue(extent))
+      return extent;
+    FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
+        presburger::BoundType::UB, cast<Value>(extent), /*stopCondition=*/nullptr, /*closedUB=*/true);
+    return succeeded(bound) ? OpFoldResult(builder.getIndexAttr(*bound)) : extent;
+  }
+
+  Value makeScratch(ArrayRef<OpFoldResult> sizes, Type element) {
     SmallVector<int64_t> shape;
     SmallVector<Value> dynamic;
     dispatchIndexOpFoldResults(sizes, dynamic, shape);

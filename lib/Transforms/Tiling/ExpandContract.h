@@ -37,6 +37,12 @@ struct MicroTile {
   llvm::SmallVector<mlir::Value> ahead[2];
   /// Where these are parts of this panel: how many steps of the innermost reduction dim ahead; 0 for the next panel.
   int64_t stepsAhead[2] = {0, 0};
+  /// Where the first reduction dim runs by chunks: this one's steps, and the memory that holds the sums before and after,
+  /// indexed by the parallel dims but the vector dim and then by that one.
+  struct Chunk {
+    mlir::Value from, to, isFirst, isLast, sums;
+  };
+  std::optional<Chunk> chunk;
 };
 
 /// The op with its maps as coefficients: coefficients[operand][operand dim][iteration dim].
@@ -48,6 +54,8 @@ struct Contraction {
   /// Whether lanes hold partial sums.
   bool isDot() const { return vectorDim >= 0 && op.isReduction(vectorDim); }
   unsigned getOutIndex() const { return coefficients.size() - 1; }
+  /// Whether the first reduction dim has more steps than one chunk.
+  bool hasChunks() const;
 
   mutable TileContractOp op;
   llvm::SmallVector<llvm::SmallVector<llvm::SmallVector<int64_t>>> coefficients;

@@ -36,7 +36,7 @@ public:
       held += tile.lanes.size() * (1 + op.getNumDecodeExtras());
     // Vectors of 512 bits come with 32 registers.
     bool wide = contraction.width * op.getAccumulatorType().getIntOrFloatBitWidth() >= 512;
-    while (!contraction.isDot() && whole * parts * 2 <= kInFlight && parts * 2 <= taps.size() &&
+    while (!contraction.isDot() && !tile.chunk && whole * parts * 2 <= kInFlight && parts * 2 <= taps.size() &&
            whole * parts * 2 + held <= (wide ? 32 : 16))
       parts *= 2;
     SmallVector<Value> sums;
@@ -45,6 +45,8 @@ public:
         Type type = getLaneType(op.getAccumulatorType(), contraction.isDot() ? contraction.width : lanes.width);
         sums.push_back(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)));
       }
+    if (tile.chunk)
+      return runChunk(std::move(sums));
     sums = emitLoops(0, sums);
     for (; parts > 1; parts /= 2) {
       size_t half = sums.size() / 2;
@@ -56,6 +58,56 @@ public:
       for (Value &sum : sums)
         sum = addLanes(sum);
     emitEpilogue(builder, contraction, tile, rows, sums);
+  }
+
+  /// Goes on from the sums of the chunks before this one; the epilogue follows the last one.
+  void runChunk(SmallVector<Value> sums) {
+    const MicroTile::Chunk &chunk = *tile.chunk;
+    auto branch = [&](Value condition, TypeRange types, auto &&then, auto &&otherwise) {
+      auto op = scf::IfOp::create(builder, loc, types, condition, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(builder);
+      for (bool taken : {true, false}) {
+        builder.setInsertionPointToStart(taken ? op.thenBlock() : op.elseBlock());
+        SmallVector<Value> values = taken ? then() : otherwise();
+        if (!types.empty())
+          scf::YieldOp::create(builder, loc, values);
+      }
+      return SmallVector<Value>(op.getResults());
+    };
+    SmallVector<Value> zeros = sums;
+    sums = branch(
+        chunk.isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, [&] { return moveSums({}); });
+    sums = emitLoops(0, sums);
+    branch(
+        chunk.isLast, {},
+        [&] {
+          emitEpilogue(builder, contraction, tile, rows, sums);
+          return SmallVector<Value>();
+        },
+        [&] { return moveSums(sums); });
+  }
+
+  /// Stores the sums to the chunk's memory, or loads them where none are given.
+  SmallVector<Value> moveSums(ArrayRef<Value> sums) {
+    SmallVector<Value> loaded;
+    Value memory = tile.chunk->sums;
+    unsigned rank = cast<MemRefType>(memory.getType()).getRank(), number = 0;
+    Key steps(rank, 0);
+    steps.back() = 1;
+    for (const Key &row : rows)
+      for (const Lanes &lanes : tile.lanes) {
+        SmallVector<Value> indices;
+        for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+          if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim)
+            indices.push_back(add(tile.base[dim], constant(row[dim])));
+        indices.push_back(contraction.vectorDim >= 0 ? add(tile.base[contraction.vectorDim], constant(lanes.offset))
+                                                     : constant(0));
+        if (sums.empty())
+          loaded.push_back(loadVector(builder, loc, memory, indices, steps, lanes.width));
+        else
+          storeVector(builder, loc, sums[number++], memory, indices, steps);
+      }
+    return loaded;
   }
 
   /// Stores the values of rhs to `panel` in the place of sums.
@@ -114,7 +166,7 @@ private:
   void splitStream() {
     constexpr int64_t kStreams = 4, kLeastSteps = 16;
     constexpr size_t kFewRows = 2;
-    if (loops.empty() || tile.ahead[1].empty() || op.hasDecode() || rows.size() > kFewRows)
+    if (loops.empty() || tile.ahead[1].empty() || op.hasDecode() || tile.chunk || rows.size() > kFewRows)
       return;
     std::optional<int64_t> extent = getConstantIntValue(contraction.extents[loops.front()]);
     if (!extent || *extent % kStreams != 0 || *extent / kStreams < kLeastSteps)
@@ -216,6 +268,10 @@ private:
     OpFoldResult extent = streamed == dim ? builder.getIndexAttr(streamSteps) : contraction.extents[dim];
     int64_t step = lanes ? contraction.width : 1;
     Value first = constant(0), end = getValueOrCreateConstantIndexOp(builder, loc, extent);
+    if (tile.chunk && dim == op.getReductionDims().front()) {
+      first = tile.chunk->from;
+      end = tile.chunk->to;
+    }
     if (!lanes && streamed != dim)
       leaveOutZeros(dim, first, end);
     Value mainEnd = end;

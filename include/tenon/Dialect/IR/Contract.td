@@ -49,6 +49,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     - (C13) `decode_rows` is not negative; it needs a `decode` region and a parallel `vector_dim`.
     - (C14) `nonzero` lists fours of numbers: a factor, one of its dimensions, and `first` and `end` with
       `0 <= first <= end`.
+    - (C15) `chunk` is not negative; where it is not 0, there is a reduction dim, the first is not in `unroll`,
+      `vector_dim` is not a reduction dim, `pack` is empty, and there is no `decode` region.
 
     A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
     at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
@@ -57,10 +59,13 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     zero: it is the padding of a convolution. A reduction loop leaves out the steps in which all elements of a register tile
     would be multiplied by such zeros. (What it is multiplied by is taken for finite.)
 
-    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack` and `decode_rows` say how the op is expanded, not what it computes.
+    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack`, `chunk` and `decode_rows` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
     the extent of dim d modulo its register tile is 0 or that number; -1 promises nothing. A factor in `pack` is copied,
     one panel of the vector dim's register tile at a time, to scratch memory where the panel's elements are neighbours.
+    With `chunk`, all register tiles run over so many steps of the first reduction dim before any runs over the next, so
+    that what these steps read stays near; in between the sums lie in scratch memory, in the accumulator's type. Each
+    sum is added up in the same order.
     With `decode_rows`, and at least as many places of the parallel dims that rhs does not move with, a panel of rhs is
     decoded to scratch memory before register tiles read it; else each register tile decodes. `ext` is signed for integers.
 
@@ -81,6 +86,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$tails,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pack,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels,
+    DefaultValuedAttr<I64Attr, "0">:$chunk,
     DefaultValuedAttr<I64Attr, "0">:$decode_rows,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$nonzero);
   let results = (outs Optional<AnyRankedTensor>:$result);
