@@ -41,10 +41,14 @@ constexpr int64_t kMaxUnroll = 9;
 constexpr double kLeastPadding = 0.06;
 /// Multiply-adds of a sum, at least, that pay for loading it and storing it again.
 constexpr int64_t kLeastChunkSteps = 64;
+/// The part of the first cache level that one tile's chunk may fill: the next tile's is on its way.
+constexpr double kChunkPart = 0.5;
+/// Panels of a unit, at least, that read what a chunk has of the other factor.
+constexpr int64_t kChunkPanels = 2;
 /// Register tiles, at least, that read what a chunk keeps near.
 constexpr int64_t kLeastChunkTiles = 4;
 /// What registers that are all taken cost, in cycles a step.
-constexpr double kNoSpareRegister = 0.5;
+constexpr double kNoSpareRegister = 0.3;
 constexpr int64_t kRowsPerUnit = 32;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
 /// Floating-point operations that make a unit worth its start.
@@ -219,7 +223,8 @@ private:
     besides += tile.missCost;
     // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
     // most of a cycle a turn.
-    return std::max({multiplies / 2, 4.0, loads / 2}) + besides + (spillsUnrolled(tile) ? 0.7 : 0.7 / taps);
+    return std::max({multiplies / 2, 4.0, loads / 2}) + besides +
+           (target.getVectorRegisters() > 16 ? 0.7 : 0.4) / (spillsUnrolled(tile) ? 1 : taps);
   }
 
   /// Cuts the first reduction dim in chunks where a tile reads more than the first cache level holds, and finds what
@@ -258,7 +263,7 @@ private:
     // Narrow vectors leave less time for each line.
     tile.panelLine = fewRegisters || isFar ? 1 : 0.3;
     tile.missCost = others / inner * (isFar ? 3 : fewRegisters ? 0.5 : 0.2);
-    int64_t chunk = llvm::bit_floor(static_cast<uint64_t>(std::max(1.0, target.getL1Bytes() * 0.8 / stepBytes)));
+    int64_t chunk = llvm::bit_floor(static_cast<uint64_t>(std::max(1.0, target.getL1Bytes() * kChunkPart / stepBytes)));
     chunk = std::max<int64_t>(chunk, llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)));
     double tiles = 1; // that read the same panel
     for (unsigned dim : parallels)
@@ -273,7 +278,7 @@ private:
     tile.panelLine = 0.3;
     // The sums are loaded and stored again: one cycle each.
     double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
-    tile.missCost = sums / (chunk * inner) + others / inner * 0.2;
+    tile.missCost = sums / (chunk * inner) + others / inner * (fewRegisters ? 1 : 0.3);
   }
 
   /// Vector registers that a tile takes, and its accumulators.
@@ -555,6 +560,29 @@ private:
     return unroll;
   }
 
+  /// Rows of the register tile along a dim other than the vector dim.
+  int64_t getRows(int64_t dim) const {
+    return dim == best.rowDims[0] ? best.rows[0] : dim == best.rowDims[1] ? best.rows[1] : 1;
+  }
+
+  /// In how many of `units` pieces to cut the vector dim, so that units read little in all: each factor is read once for
+  /// each piece of the dims that it does not move with.
+  int64_t getLanePieces(unsigned lanes, double units) const {
+    double bytes[2] = {1, 1};
+    for (unsigned factor = 0; factor < 2; ++factor)
+      for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+        if (dependsOn(factor, dim) && (!op.isReduction(dim) || dependsOn(lanes, dim)))
+          bytes[factor] *= extents[dim];
+    int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (kChunkPanels * best.vectors * width)), pieces = 1;
+    auto getTraffic = [&](int64_t count) {
+      return bytes[lanes] * std::ceil(units / count) + bytes[1 - lanes] * count;
+    };
+    for (int64_t count = 2; count <= std::min<int64_t>(most, std::ceil(units)); ++count)
+      if (getTraffic(count) < getTraffic(pieces))
+        pieces = count;
+    return pieces;
+  }
+
   /// Cuts the parallel dims until there are enough units of enough work.
   SmallVector<int64_t> getParallel() const {
     SmallVector<int64_t> tiles(op.getNumLoops(), 0);
@@ -564,7 +592,7 @@ private:
     double wanted = std::min<double>(kMaxUnits, flops / kUnitFlops), units = 1;
     if (best.chunk > 0) { // what lies in memory between two chunks stays near
       double bytes = flops / 2 / reductionPoints * op.getAccumulatorType().getIntOrFloatBitWidth() / 8;
-      wanted = std::max(wanted, bytes * 4 / target.getL2Bytes());
+      wanted = std::max(std::min<double>(wanted, kLeastUnits), bytes * 4 / target.getL2Bytes());
     }
     if (llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; }))
       wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
@@ -580,6 +608,22 @@ private:
       tiles[dim] = tile;
       units *= llvm::divideCeil(extents[dim], tile);
     };
+    if (best.chunk > 0) {
+      unsigned lanes = dependsOn(1, best.vectorDim) ? 1 : 0; // the factor that moves with the lanes
+      for (unsigned dim : parallels)
+        if (static_cast<int64_t>(dim) != best.vectorDim && dependsOn(lanes, dim) && dependsOn(1 - lanes, dim))
+          cut(dim, 1, 1);
+      int64_t pieces = getLanePieces(lanes, wanted / units), granule = kChunkPanels * best.vectors * width;
+      double all = wanted;
+      wanted = units * pieces;
+      cut(best.vectorDim, granule, best.vectors * width);
+      wanted = all;
+      for (unsigned dim : parallels)
+        if (tiles[dim] == 0 && static_cast<int64_t>(dim) != best.vectorDim)
+          for (int64_t rows = getRows(dim); rows > 0; rows = 0)
+            cut(dim, rows, rows);
+      return tiles;
+    }
     for (unsigned dim : parallels)
       if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
         cut(dim, 1, 1);

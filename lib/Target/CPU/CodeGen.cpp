@@ -11,11 +11,25 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 
 namespace {
+
+/// A value that one turn of a loop loads and the next one would load again at another place is not kept in a register:
+/// neighbouring elements of a convolution's input are such values, and there is no register left for them in loops that
+/// fill the register file. The pipelines of PassBuilder leave no other way to say so than the pass's own option.
+void keepLoadsInLoops() {
+  static const bool done = [] {
+    auto &options = llvm::cl::getRegisteredOptions();
+    if (auto found = options.find("enable-load-in-loop-pre"); found != options.end())
+      static_cast<llvm::cl::opt<bool> *>(found->second)->setValue(false);
+    return true;
+  }();
+  (void)done;
+}
 
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(tenon::TargetAttr target) {
   static const bool initialised = [] {
@@ -103,6 +117,7 @@ llvm::Expected<llvm::SmallVector<char, 0>> tenon::emitObject(ModuleOp module, Ta
   if (!translated)
     return translated.takeError();
 
+  keepLoadsInLoops();
   llvm::PipelineTuningOptions tuning;
   tuning.LoopUnrolling = false; // spills at random in loops that fill the register file
   tuning.LoopInterleaving = false;
