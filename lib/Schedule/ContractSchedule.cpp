@@ -204,6 +204,13 @@ private:
     return run >= width ? 14 : 6.0 * width;
   }
 
+  /// What a vector read in place costs beside the multiply-adds. Where taps move it, it lies across two cache lines more
+  /// often than not, which takes two loads.
+  double getInPlaceCost(unsigned operand, const Tile &tile) const {
+    bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
+    return moved && target.getVectorRegisters() <= 16 ? 0.3 : 0.1;
+  }
+
   bool isDot(const Tile &tile) const { return tile.vectorDim >= 0 && op.isReduction(tile.vectorDim); }
 
   /// Cycles of one reduction step of a tile with `vectors` vectors and these rows.
@@ -217,14 +224,18 @@ private:
         count *= vectors * getVectorCost(operand, tile);
       loads += count;
       // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel.
-      bool panel = lanes && tile.prepack && tile.pack == static_cast<int64_t>(operand);
-      besides += count * (panel ? tile.panelLine * width * elementBytes / kLineBytes : lanes ? 0.1 : 0.03);
+      bool panel = lanes && tile.pack == static_cast<int64_t>(operand) &&
+                   (tile.prepack || target.getVectorRegisters() <= 16);
+      besides += count * (panel ? tile.panelLine * width * elementBytes / kLineBytes : lanes ? getInPlaceCost(operand, tile) : 0.03);
     }
     besides += tile.missCost;
     // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
     // most of a cycle a turn.
-    return std::max({multiplies / 2, 4.0, loads / 2}) + besides +
-           (target.getVectorRegisters() > 16 ? 0.7 : 0.4) / (spillsUnrolled(tile) ? 1 : taps);
+    double turn = target.getVectorRegisters() > 16 ? 0.7 : 0.4;
+    bool loops = spillsUnrolled(tile);
+    if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
+      turn += 4;
+    return std::max({multiplies / 2, 4.0, loads / 2}) + besides + turn / (loops ? 1 : taps);
   }
 
   /// Cuts the first reduction dim in chunks where a tile reads more than the first cache level holds, and finds what
@@ -253,7 +264,8 @@ private:
       if (tile.pack == static_cast<int64_t>(operand))
         panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
       else
-        others += countLines(coefficients[operand], shape, elementBytes);
+        others += countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(), shape,
+                             elementBytes);
     }
     double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
     bool fewRegisters = target.getVectorRegisters() <= 16;

@@ -15,8 +15,10 @@ struct TileShape {
 };
 
 /// Cache lines of an operand that a register tile reads in one turn of its outermost reduction loop, over all inner
-/// reduction dims, each line once. `coefficients[dimension][iteration dim]` is the operand's map. Lines that
-/// neighbouring turns share are spread over these; 0 where the operand does not move with the loop.
-double countLines(llvm::ArrayRef<llvm::SmallVector<int64_t>> coefficients, const TileShape &tile, int64_t elementBytes);
+/// reduction dims, each line once. `coefficients[dimension][iteration dim]` is the operand's map, `shape` its sizes, of
+/// which some may not be known. Lines that neighbouring turns share are spread over these; 0 where the operand does not
+/// move with the loop.
+double countLines(llvm::ArrayRef<llvm::SmallVector<int64_t>> coefficients, llvm::ArrayRef<int64_t> shape,
+                  const TileShape &tile, int64_t elementBytes);
 
 } // namespace tenon
