@@ -136,7 +136,8 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
       if (llvm::is_contained(schedule.getUnroll(), first) || (vectorDim >= 0 && op.isReduction(vectorDim)) ||
           !schedule.getPack().empty() || op.hasDecode())
         return kernel.emitError("expected a cache tile of reduction dim ")
-               << first << " only where it is not in 'unroll', 'vector_dim' is a parallel dim, no factor is in 'pack' and "
+               << first
+               << " only where it is not in 'unroll', 'vector_dim' is a parallel dim, no factor is in 'pack' and "
                << "there are no codes, but got " << tile;
   if (vectorDim >= loops)
     return kernel.emitError("expected 'vector_dim' of the schedule below ") << loops << ", but got " << vectorDim;

@@ -204,8 +204,8 @@ private:
     return run >= width ? 14 : 6.0 * width;
   }
 
-  /// What a vector read in place costs beside the multiply-adds. Where taps move it, it lies across two cache lines more
-  /// often than not, which takes two loads.
+  /// What a vector read in place costs beside the multiply-adds. Where taps move it, it lies across two cache lines
+  /// more often than not, which takes two loads.
   double getInPlaceCost(unsigned operand, const Tile &tile) const {
     bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
     return moved && target.getVectorRegisters() <= 16 ? 0.3 : 0.1;
@@ -224,9 +224,11 @@ private:
         count *= vectors * getVectorCost(operand, tile);
       loads += count;
       // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel.
-      bool panel = lanes && tile.pack == static_cast<int64_t>(operand) &&
-                   (tile.prepack || target.getVectorRegisters() <= 16);
-      besides += count * (panel ? tile.panelLine * width * elementBytes / kLineBytes : lanes ? getInPlaceCost(operand, tile) : 0.03);
+      bool panel =
+          lanes && tile.pack == static_cast<int64_t>(operand) && (tile.prepack || target.getVectorRegisters() <= 16);
+      besides += count * (panel   ? tile.panelLine * width * elementBytes / kLineBytes
+                          : lanes ? getInPlaceCost(operand, tile)
+                                  : 0.03);
     }
     besides += tile.missCost;
     // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
@@ -264,8 +266,8 @@ private:
       if (tile.pack == static_cast<int64_t>(operand))
         panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
       else
-        others += countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(), shape,
-                             elementBytes);
+        others += countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(),
+                             shape, elementBytes);
     }
     double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
     bool fewRegisters = target.getVectorRegisters() <= 16;
@@ -577,8 +579,8 @@ private:
     return dim == best.rowDims[0] ? best.rows[0] : dim == best.rowDims[1] ? best.rows[1] : 1;
   }
 
-  /// In how many of `units` pieces to cut the vector dim, so that units read little in all: each factor is read once for
-  /// each piece of the dims that it does not move with.
+  /// In how many of `units` pieces to cut the vector dim, so that units read little in all: each factor is read once
+  /// for each piece of the dims that it does not move with.
   int64_t getLanePieces(unsigned lanes, double units) const {
     double bytes[2] = {1, 1};
     for (unsigned factor = 0; factor < 2; ++factor)
@@ -586,9 +588,7 @@ private:
         if (dependsOn(factor, dim) && (!op.isReduction(dim) || dependsOn(lanes, dim)))
           bytes[factor] *= extents[dim];
     int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (kChunkPanels * best.vectors * width)), pieces = 1;
-    auto getTraffic = [&](int64_t count) {
-      return bytes[lanes] * std::ceil(units / count) + bytes[1 - lanes] * count;
-    };
+    auto getTraffic = [&](int64_t count) { return bytes[lanes] * std::ceil(units / count) + bytes[1 - lanes] * count; };
     for (int64_t count = 2; count <= std::min<int64_t>(most, std::ceil(units)); ++count)
       if (getTraffic(count) < getTraffic(pieces))
         pieces = count;
@@ -698,8 +698,8 @@ private:
     }
     if (best.pack >= 0)
       (best.prepack ? prepack : pack).push_back(best.pack);
-    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), cache, {}, registers, unroll, pack,
-                             prepack, best.vectorDim, vector ? width : 1, getDecodeRows());
+    return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), cache, {}, registers, unroll,
+                             pack, prepack, best.vectorDim, vector ? width : 1, getDecodeRows());
   }
 
   mutable TileContractOp op; // an op handle has no const accessors

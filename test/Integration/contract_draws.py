@@ -4,11 +4,13 @@
 Draws `--count` sums of products with linear indexing maps (permuted, broadcast, windows with strides and dilations; odd, empty and
 dynamic extents; f32, f64, f16, i8 and i32; an epilogue with bias, residual, mask and maximum) from a seed. All numbers are
 small integers, so that sums are exact in any order and results must be equal to the last bit. Half of the cases have a
-factor that is a weight in a file, which may be packed at load.
+factor that is a weight in a file, which may be packed at load. With `--small-caches` schedules are made for caches of a
+few hundred bytes, so that reductions run by chunks.
 """
 import argparse
 import os
 import random
+import subprocess
 import tempfile
 
 import numpy as np
@@ -19,13 +21,16 @@ DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i8": np.int8
 class Case:
     """One drawn contraction. Dims are numbers, parallel ones first; an index is a list of (coefficient, dim)."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, long=False):
+        """`long`: of fixed extents, the first reduction dim's long."""
         r = self.random = random.Random(seed)
         self.element, self.sum = r.choice((("f32", "f32"),) * 4 + (("f64", "f64"), ("f16", "f32"), ("f16", "f16"), ("i8", "i32"), ("i32", "i32")))
         parallels, reductions = r.randint(1, 4), r.randint(1, 3)
         self.parallels, self.loops = parallels, parallels + reductions
         while True:
             self.extents = [r.choice((1, 2, 3, 4, 5, 7, 8, 9, 14, 16, 17, 30, 33, 40, 65, 100)) for _ in range(self.loops)]
+            if long:
+                self.extents[parallels] = r.choice((64, 100, 129, 200))
             if np.prod(self.extents) < 2e6:
                 break
         if r.random() < 0.05:
@@ -53,7 +58,7 @@ class Case:
         out = [t[0][1] for t in self.maps["o"]]
         self.maps["bias"] = [[(1, d)] for d in r.sample(out, r.randint(0, len(out)))]
         self.maps["residual"] = self.maps["mask"] = self.maps["o"]
-        self.dynamic = {name for name in "lr" if r.random() < 0.3}
+        self.dynamic = {name for name in "lr" if r.random() < 0.3 and not long}
         self.weight = r.choice([name for name in "lr" if name not in self.dynamic] + [None])
 
     def size(self, terms):
@@ -164,23 +169,41 @@ class Case:
         return y.astype(DTYPES[self.sum])
 
 
+SMALL = """module attributes {{tenon.target = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64", features = "",
+    vector_bits = {bits}, vector_registers = {registers}, l1_bytes = 256, l2_bytes = 65536, l3_bytes = 1048576>}} {{
+{text}}}
+"""
+
+
+def schedule_for_small_caches(path, bits):
+    """Rewrites the module at `path` with schedules for small caches; returns how many of them have chunks."""
+    opt = os.path.join(os.path.dirname(__file__), "..", "..", "build", "bin", "tenon-opt")
+    with open(path) as file:
+        text = SMALL.format(bits=bits, registers=32 if bits == 512 else 16, text=file.read())
+    made = subprocess.run([opt, "--tenon-optimize-program", "--tenon-make-kernels"], input=text, capture_output=True, text=True, check=True).stdout
+    with open(path, "w") as file:
+        file.write(made)
+    return made.count(", cache = [")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
     parser.add_argument("--only", type=int, metavar="CASE", help="run one case")
+    parser.add_argument("--small-caches", action="store_true", help="schedules for small caches: reductions by chunks")
     parser.add_argument("--targets", default="host,x86-64-v3")
     options = parser.parse_args()
     if options.print is not None:
-        print(Case(options.seed * 100000 + options.print).mlir())
+        print(Case(options.seed * 100000 + options.print, options.small_caches).mlir())
         return 0
     import tenon
 
-    bad = done = 0
+    bad = done = chunks = 0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.count) if options.only is None else [options.only]:
-            case = Case(options.seed * 100000 + number)
+            case = Case(options.seed * 100000 + number, options.small_caches)
             path = os.path.join(folder, f"contract{number}.mlir")
             with open(path, "w") as file:
                 file.write(case.mlir(path + ".bin"))
@@ -190,6 +213,11 @@ def main():
                 arguments.pop("lr".index(case.weight)).tofile(path + ".bin")
             for target in options.targets.split(","):
                 done += 1
+                if options.small_caches:
+                    with open(path, "w") as file:
+                        file.write(case.mlir(path + ".bin"))
+                    wide = "avx512bw" in open("/proc/cpuinfo").read() and (target, os.environ.get("TENON_TARGET", "host")) == ("host", "host")
+                    chunks += schedule_for_small_caches(path, 512 if wide else 256)
                 try:
                     result = tenon.compile(path, threads=1, target=target)(*arguments)
                 except tenon.Error as error:
@@ -199,6 +227,8 @@ def main():
                 if result.shape != expected.shape or not np.array_equal(result, expected):
                     print(f"case {number} for {target}: {np.count_nonzero(result != expected)} of {expected.size} elements differ", flush=True)
                     bad += 1
+    if options.small_caches:
+        print(f"{chunks} reductions by chunks")
     print(f"{done - bad} equal, {bad} not, of {done}")
     return 1 if bad else 0
 

@@ -38,7 +38,23 @@ func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf3
 module attributes {tenon.target = #t} {
 // expected-error @+1 {{expected reduction dim 2 not to be tiled outside of registers, but got tile 4}}
 func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
-    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", cache = [0, 0, 4]>} {
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [0, 0, 4]>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a cache tile of reduction dim 2 only where it is not in 'unroll', 'vector_dim' is a parallel dim, no factor is in 'pack' and there are no codes, but got 4}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", cache = [0, 0, 4], register = [1, 8, 1], unroll = [2], vector_dim = 1, vector_width = 8>} {
   %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
       maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
   ^bb0(%acc: f32):

@@ -282,15 +282,15 @@ LogicalResult TileContractOp::verify() {
       return emitOpError("expected 'pack' to list 0 (lhs) or 1 (rhs) at most once, but got ") << factor;
   if (!getPack().empty() && (vectorDim < 0 || isReduction(vectorDim))) // (C10)
     return emitOpError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
-  if (getDecodeRows() < 0 ||
+  if (static_cast<int64_t>(getDecodeRows()) < 0 ||
       (getDecodeRows() > 0 && (!hasDecode() || vectorDim < 0 || isReduction(vectorDim)))) // (C13)
     return emitOpError("expected 'decode_rows' of at least 0, and 0 without a 'decode' region and a parallel "
                        "'vector_dim', but got ")
            << getDecodeRows() << " and " << vectorDim;
   if (getChunk() != 0) { // (C15)
     SmallVector<unsigned> reductions = getReductionDims();
-    if (getChunk() < 0)
-      return emitOpError("expected 'chunk' of at least 0, but got ") << getChunk();
+    if (static_cast<int64_t>(getChunk()) < 0)
+      return emitOpError("expected 'chunk' of at least 0, but got ") << static_cast<int64_t>(getChunk());
     if (reductions.empty() || llvm::is_contained(getUnroll(), static_cast<int64_t>(reductions[0])) ||
         (vectorDim >= 0 && isReduction(vectorDim)) || !getPack().empty() || hasDecode())
       return emitOpError("expected 'chunk' only with a first reduction dim that is not in 'unroll', a parallel "

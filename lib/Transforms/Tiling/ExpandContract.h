@@ -37,8 +37,8 @@ struct MicroTile {
   llvm::SmallVector<mlir::Value> ahead[2];
   /// Where these are parts of this panel: how many steps of the innermost reduction dim ahead; 0 for the next panel.
   int64_t stepsAhead[2] = {0, 0};
-  /// Where the first reduction dim runs by chunks: this one's steps, and the memory that holds the sums before and after,
-  /// indexed by the parallel dims but the vector dim and then by that one.
+  /// Where the first reduction dim runs by chunks: this one's steps, and the memory that holds the sums before and
+  /// after, indexed by the parallel dims but the vector dim and then by that one.
   struct Chunk {
     mlir::Value from, to, isFirst, isLast, sums;
   };

@@ -75,8 +75,7 @@ public:
       return SmallVector<Value>(op.getResults());
     };
     SmallVector<Value> zeros = sums;
-    sums = branch(
-        chunk.isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, [&] { return moveSums({}); });
+    sums = branch(chunk.isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, [&] { return moveSums({}); });
     sums = emitLoops(0, sums);
     branch(
         chunk.isLast, {},
