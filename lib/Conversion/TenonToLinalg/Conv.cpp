@@ -45,6 +45,7 @@ public:
 
 private:
   bool slidesFilter(int64_t i);
+  bool paysByPhases(int64_t i);
   Value reverse(Value tensor, int64_t dim, int64_t low, int64_t size);
   void slideFilter();
   void takeWindows();
@@ -155,12 +156,22 @@ void ConvLowering::slideFilter() {
   taps[sliding] = height;
 }
 
+/// Phases let vectors run along the pixels, at the price of the zero taps that fill the last phase. With filters enough
+/// for vectors of their own a third more taps is too much.
+bool ConvLowering::paysByPhases(int64_t i) {
+  constexpr int64_t kFilters = 16;
+  constexpr double kMostTaps = 1.25;
+  int64_t filters = cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterOuterDim());
+  double filled = static_cast<double>(llvm::divideCeil(taps[i], strides[i]) * strides[i]) / taps[i];
+  return filled < kMostTaps || ShapedType::isDynamic(filters) || filters / op.getGroups() < kFilters;
+}
+
 /// Pads and crops the input; dims of one tap are subsampled, so that they have stride 1 from here on.
 void ConvLowering::takeWindows() {
   int64_t inner = n - 1;
   int64_t innerSize = known(out[findResult(kSpatial + inner)].size).value_or(ShapedType::kDynamic);
   phased = !op.getChannelsLast() && strides[inner] > 1 && dilations[inner] == 1 && hasTaps(inner) &&
-           !ShapedType::isDynamic(taps[inner]) && innerSize != 1;
+           !ShapedType::isDynamic(taps[inner]) && innerSize != 1 && paysByPhases(inner);
   SmallVector<int64_t> low(n + 2, 0);
   SmallVector<OpFoldResult> high(n + 2, build.index(0));
   for (int64_t i = 0; i < n; ++i) {
