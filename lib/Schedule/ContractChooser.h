@@ -1,0 +1,175 @@
+//===- ContractChooser.h - the choice of a contraction's schedule -----------------------------===//
+//
+// ContractSchedule.cpp enumerates register tiles and cuts the kernel in units; ContractCost.cpp has the model that
+// compares tiles.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+#include "tenon/Dialect/IR/LinearMaps.h"
+#include "tenon/Dialect/IR/Tenon.h"
+
+namespace tenon::schedule {
+
+/// Rows over which a packed panel is used, at least where there are as many.
+inline constexpr int64_t kRowsPerPanel = 128;
+
+/// A reduction dim is worth a loop of its own where at least so much of it is padding.
+inline constexpr double kLeastPadding = 0.06;
+
+struct Tile {
+  int64_t vectorDim = -1;
+  int64_t vectors = 1;
+  int64_t rowDims[2] = {-1, -1};
+  int64_t rows[2] = {1, 1};
+  int64_t pack = -1;    // factor, or none
+  bool prepack = false; // at load, for a weight
+  int64_t chunk = 0;    // of the first reduction dim; 0: all of it
+  double cost = 0;
+  // Cycles: of a panel's cache line, and, per step, of the other lines that come from the second cache level.
+  double panelLine = 0, missCost = 0;
+};
+
+class Chooser {
+public:
+  Chooser(TileContractOp op, TargetAttr target, llvm::ArrayRef<bool> weights);
+
+  ScheduleAttr choose();
+
+private:
+  bool dependsOn(unsigned operand, int64_t dim) const {
+    return dim >= 0 && llvm::any_of(coefficients[operand], [&](llvm::ArrayRef<int64_t> row) { return row[dim] != 0; });
+  }
+  /// Elements between neighbours along `dim` where the last index alone moves; 0 where others move too.
+  int64_t getStep(unsigned operand, int64_t dim) const {
+    int64_t step = 0;
+    for (auto [position, row] : llvm::enumerate(coefficients[operand])) {
+      if (row[dim] == 0)
+        continue;
+      if (position + 1 != coefficients[operand].size())
+        return 0;
+      step = row[dim];
+    }
+    return step;
+  }
+  bool isUnitStride(unsigned operand, int64_t dim) const { return getStep(operand, dim) == 1; }
+
+  /// Bytes from one step of the innermost reduction dim of `operand` to the next; 0 where that is not known.
+  int64_t getRowBytes(unsigned operand) const;
+
+  /// Bytes of one panel of `factor`: all reduction steps of a register tile's lanes.
+  double getPanelBytes(unsigned factor, const Tile &tile) const;
+
+  /// Whether each element of a weight is read once: then it comes from memory, and what the prefetchers make of its
+  /// order counts.
+  bool isStreamed(unsigned operand) const;
+
+  /// Cost of one vector of `operand` along `dim`, in loads.
+  double getVectorCost(unsigned operand, const Tile &tile) const;
+
+  /// Cost of copying one vector to a panel.
+  double getPackCost(unsigned operand, const Tile &tile) const;
+
+  /// What a vector read in place costs beside the multiply-adds. Where taps move it, it lies across two cache lines
+  /// more often than not, which takes two loads.
+  double getInPlaceCost(unsigned operand, const Tile &tile) const;
+
+  double countElements(unsigned factor) const;
+
+  bool isDot(const Tile &tile) const { return tile.vectorDim >= 0 && op.isReduction(tile.vectorDim); }
+
+  /// Cycles of one reduction step of a tile with `vectors` vectors and these rows.
+  double getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const;
+
+  /// Cuts the first reduction dim in chunks where a tile reads more than the first cache level holds, and finds what
+  /// lines from further away cost.
+  void placeInCaches(Tile &tile) const;
+
+  /// Vector registers that a tile takes, and its accumulators.
+  std::pair<int64_t, int64_t> countRegisters(const Tile &tile) const;
+
+  /// Whether the last vector is masked.
+  bool hasPartialVector(const Tile &tile) const;
+
+  bool fitsRegisters(const Tile &tile) const;
+
+  /// Whether taps, once unrolled, ask for many more registers than there are: neighbouring taps read the same elements,
+  /// which LLVM loads once and keeps.
+  bool spillsUnrolled(const Tile &tile) const;
+
+  /// Whether two dims move one index of `operand`.
+  bool sharesIndex(unsigned operand, int64_t a, int64_t b) const {
+    return llvm::any_of(coefficients[operand], [&](llvm::ArrayRef<int64_t> row) { return row[a] != 0 && row[b] != 0; });
+  }
+
+  /// Pieces of an extent: whole tiles and what is left.
+  llvm::SmallVector<std::pair<double, int64_t>, 2> getPieces(int64_t dim, int64_t tile) const;
+
+  /// Cost of storing one vector whose lanes are far apart: lane by lane, or as blocks transposed with the rows.
+  double getScatterCost(const Tile &tile) const;
+
+  double getExtent(int64_t dim) const { return dim < 0 ? 1 : extents[dim]; }
+
+  void evaluate(Tile tile);
+
+  void tryVectorDim(unsigned vectorDim);
+
+  void tryRows(Tile tile);
+
+  bool canPack(const Tile &tile) const;
+
+  /// Whether reduction dim `dim` shares an index with a row dim of several rows: its taps then read the same elements.
+  bool sharesRows(int64_t dim) const;
+
+  /// The part of reduction dim `reduction` that register tiles meet, the rest being padding: 1 where nothing is known.
+  double getMetPart(unsigned reduction, const Tile &tile) const;
+  bool isPadded(unsigned reduction, const Tile &tile) const { return getMetPart(reduction, tile) <= 1 - kLeastPadding; }
+  /// Whether units that cut `dim` would not know any more where the padding is.
+  bool bearsPadding(int64_t dim) const;
+
+  /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
+  /// each element is loaded once for all rows and taps that read it.
+  bool isDepthwise() const;
+
+  /// Whether a dim of the register tile has an open extent: the code is there several times then, for all sorts of
+  /// tails.
+  bool hasOpenTile() const;
+
+  llvm::SmallVector<int64_t> getUnroll();
+
+  /// Rows of the register tile along a dim other than the vector dim.
+  int64_t getRows(int64_t dim) const {
+    return dim == best.rowDims[0] ? best.rows[0] : dim == best.rowDims[1] ? best.rows[1] : 1;
+  }
+
+  /// In how many of `units` pieces to cut the vector dim, so that units read little in all: each factor is read once
+  /// for each piece of the dims that it does not move with.
+  int64_t getLanePieces(unsigned lanes, double units) const;
+
+  /// Cuts the parallel dims until there are enough units of enough work.
+  llvm::SmallVector<int64_t> getParallel() const;
+
+  int64_t getLeastDecodeRows() const;
+  /// How often an element of rhs is read.
+  int64_t countRows() const;
+
+  /// From how many rows on panels of codes are decoded once.
+  int64_t getDecodeRows() const;
+
+  ScheduleAttr build();
+
+  mutable TileContractOp op; // an op handle has no const accessors
+  TargetAttr target;
+  llvm::ArrayRef<bool> weights; // per factor
+  llvm::SmallVector<llvm::SmallVector<llvm::SmallVector<int64_t>>> coefficients;
+  llvm::SmallVector<int64_t> extents;
+  llvm::SmallVector<bool> known;
+  llvm::SmallVector<unsigned> parallels, reductions;
+  llvm::SmallVector<unsigned>
+      padded; // reduction dims of which a part worth leaving out is padding, with tiles of one row
+  int64_t reductionPoints = 1, width = 1, elementBytes = 4;
+  bool decodesInTiles = false; // every register tile, for certain
+  int64_t taps = 1;            // of the innermost reduction, where it is short enough to be unrolled
+  Tile best;
+};
+
+} // namespace tenon::schedule

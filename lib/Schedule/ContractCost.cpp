@@ -1,0 +1,351 @@
+//===- ContractCost.cpp - what a register tile of a contraction costs --------------------------===//
+//
+// Cycles per multiply-add of a tile: what one step of the reduction loads and multiplies, where that comes from, and
+// what stores and packing add. docs/rationale/contractions.md explains the rates.
+//
+//===----------------------------------------------------------------------===//
+#include "ContractChooser.h"
+#include "Footprint.h"
+
+#include "tenon/Schedule/Schedule.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::schedule;
+
+namespace {
+/// Rows of so many bytes, and from so many pages on, are slow to read in place.
+constexpr int64_t kLongRow = 2048, kManyPages = 64;
+/// What reading a prepacked weight has to save.
+constexpr double kPrepackMargin = 1.02;
+/// Multiply-adds of a sum, at least, that pay for loading it and storing it again.
+constexpr int64_t kLeastChunkSteps = 64;
+/// Cycles that a cache line of a weight takes that is read in place: between two runs of a model it is gone from the
+/// caches, and only the lines of panels are asked for ahead of time.
+constexpr double kColdLine = 20;
+/// The part of the first cache level that one tile's chunk may fill: the next tile's is on its way.
+constexpr double kChunkPart = 0.5;
+/// The part of the second cache level, where only what lies further away costs time.
+constexpr double kFarChunkPart = 0.125;
+/// Register tiles, at least, that read what a chunk keeps near.
+constexpr int64_t kLeastChunkTiles = 4;
+/// What registers that are all taken cost, in cycles a step.
+constexpr double kNoSpareRegister = 0.3;
+} // namespace
+
+int64_t Chooser::getRowBytes(unsigned operand) const {
+  auto shape = cast<ShapedType>(op->getOperand(operand).getType()).getShape();
+  for (int64_t dim : llvm::reverse(reductions)) {
+    if (!dependsOn(operand, dim))
+      continue;
+    int64_t stride = 1;
+    for (int64_t position = coefficients[operand].size() - 1; position >= 0; --position) {
+      if (coefficients[operand][position][dim] != 0)
+        return stride * coefficients[operand][position][dim] * elementBytes;
+      if (ShapedType::isDynamic(shape[position]))
+        return 0;
+      stride *= shape[position];
+    }
+  }
+  return 0;
+}
+
+double Chooser::getPanelBytes(unsigned factor, const Tile &tile) const {
+  double points = 1;
+  for (unsigned dim : reductions)
+    if (dependsOn(factor, dim))
+      points *= extents[dim];
+  return points * tile.vectors * width * elementBytes;
+}
+
+bool Chooser::isStreamed(unsigned operand) const {
+  return weights[operand] && reductionPoints >= 64 &&
+         llvm::all_of(parallels, [&](unsigned dim) { return dependsOn(operand, dim) || extents[dim] == 1; });
+}
+
+double Chooser::getVectorCost(unsigned operand, const Tile &tile) const {
+  if (tile.pack == static_cast<int64_t>(operand)) // rows come back to a panel, which is still near if it is small
+    return tile.prepack && tile.chunk == 0 && getPanelBytes(operand, tile) > target.getL2Bytes() * 3 / 4 ? 2 : 1;
+  int64_t step = getStep(operand, tile.vectorDim);
+  if (step == 1) {
+    // Rows a multiple of the page apart fall into one cache set; more pages than the processor knows by heart, each
+    // with one line of interest, are slow to find, and no prefetcher goes from one to the next.
+    int64_t rowBytes = getRowBytes(operand);
+    bool isLong = rowBytes >= kLongRow || (rowBytes == 0 && op.getMaps()[operand].isProjectedPermutation());
+    if (reductionPoints < kManyPages || !isLong)
+      return isStreamed(operand) ? 1.3 : 1;
+    if (rowBytes != 0 && rowBytes % 1024 == 0)
+      return 11;
+    return reductionPoints * (rowBytes == 0 ? 1 : std::min(1.0, rowBytes / 4096.0)) > kManyPages ? 7 : 1.3;
+  }
+  return step == 2 ? 3 : 4.0 * width;
+}
+
+double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
+  int64_t step = getStep(operand, tile.vectorDim);
+  if (step != 0) { // what it takes to read in place, once, all lines of a row together, and a store
+    Tile inPlace = tile;
+    inPlace.pack = -1;
+    return getVectorCost(operand, inPlace) / 2 + 2;
+  }
+  // Blocks are transposed in registers along what is contiguous: one reduction dim, or all of them behind the others.
+  int64_t run = 1;
+  for (int64_t position = coefficients[operand].size() - 1; position >= 0; --position) {
+    ArrayRef<int64_t> row = coefficients[operand][position];
+    auto isTerm = [&](unsigned dim) {
+      for (unsigned other = 0; other < row.size(); ++other)
+        if (row[other] != (other == dim ? 1 : 0))
+          return false;
+      return true;
+    };
+    auto found = llvm::find_if(reductions, isTerm);
+    if (found == reductions.end() || !known[*found])
+      break;
+    run *= extents[*found];
+  }
+  return run >= width ? 14 : 6.0 * width;
+}
+
+double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
+  bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
+  return moved && target.getVectorRegisters() <= 16 ? 0.3 : 0.1;
+}
+
+double Chooser::countElements(unsigned factor) const {
+  double count = 1;
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+    if (dependsOn(factor, dim))
+      count *= extents[dim];
+  return count;
+}
+
+double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
+  double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0, besides = 0;
+  for (unsigned operand = 0; operand < 2; ++operand) {
+    double count =
+        (dependsOn(operand, tile.rowDims[0]) ? rows0 : 1) * (dependsOn(operand, tile.rowDims[1]) ? rows1 : 1);
+    bool lanes = dependsOn(operand, tile.vectorDim);
+    if (lanes)
+      count *= vectors * getVectorCost(operand, tile);
+    loads += count;
+    // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel.
+    bool panel =
+        lanes && tile.pack == static_cast<int64_t>(operand) && (tile.prepack || target.getVectorRegisters() <= 16);
+    besides += count * (panel   ? tile.panelLine * width * elementBytes / kLineBytes
+                        : lanes ? getInPlaceCost(operand, tile)
+                                : 0.03);
+  }
+  besides += tile.missCost;
+  // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
+  // most of a cycle a turn.
+  double turn = target.getVectorRegisters() > 16 ? 0.7 : 0.4;
+  bool loops = spillsUnrolled(tile);
+  if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
+    turn += 4;
+  return std::max({multiplies / 2, 4.0, loads / 2}) + besides + turn / (loops ? 1 : taps);
+}
+
+void Chooser::placeInCaches(Tile &tile) const {
+  tile.panelLine = 0.3;
+  tile.missCost = 0;
+  tile.chunk = 0;
+  if (reductions.empty() || isDot(tile) || !known[reductions.front()])
+    return;
+  unsigned outer = reductions.front();
+  TileShape shape;
+  shape.outer = outer;
+  shape.counts.assign(op.getNumLoops(), 1);
+  int64_t inner = 1;
+  for (unsigned dim : reductions)
+    if (dim != outer)
+      inner *= shape.counts[dim] = extents[dim];
+  for (unsigned slot = 0; slot < 2; ++slot)
+    if (tile.rowDims[slot] >= 0)
+      shape.counts[tile.rowDims[slot]] = tile.rows[slot];
+  if (tile.vectorDim >= 0)
+    shape.counts[tile.vectorDim] = std::min(extents[tile.vectorDim], tile.vectors * width);
+  double panel = 0, others = 0; // lines per step of the first reduction dim
+  for (unsigned operand = 0; operand < 2; ++operand) {
+    if (tile.pack == static_cast<int64_t>(operand))
+      panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
+    else
+      others += countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(), shape,
+                           elementBytes);
+  }
+  double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
+  bool fewRegisters = target.getVectorRegisters() <= 16;
+  // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle; where
+  // there are many registers, tiles have more of them to each line, and only lines from further away are felt.
+  bool isFar = bytes > target.getL2Bytes() / 2;
+  if (fewRegisters ? bytes <= target.getL1Bytes() : !isFar)
+    return;
+  tile.panelLine = 1;
+  tile.missCost = others / inner * (isFar ? 3 : 0.5);
+  double room = fewRegisters ? target.getL1Bytes() * kChunkPart : target.getL2Bytes() * kFarChunkPart;
+  int64_t chunk = llvm::bit_floor(static_cast<uint64_t>(std::max(1.0, room / stepBytes)));
+  chunk = std::max<int64_t>(chunk, llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)));
+  double tiles = 1; // that read the same panel
+  for (unsigned dim : parallels)
+    if (dim != static_cast<unsigned>(tile.vectorDim))
+      tiles *= std::ceil(static_cast<double>(extents[dim]) / shape.counts[dim]);
+  bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; });
+  bool packsAtRun = tile.pack >= 0 && !tile.prepack;
+  if (open || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
+      chunk * 2 > extents[outer] || chunk * stepBytes > target.getL2Bytes() / 4)
+    return;
+  tile.chunk = chunk;
+  tile.panelLine = 0.3;
+  // The sums are loaded and stored again: one cycle each.
+  double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
+  tile.missCost = sums / (chunk * inner) + others / inner * (fewRegisters ? 1 : 0.3);
+}
+
+std::pair<int64_t, int64_t> Chooser::countRegisters(const Tile &tile) const {
+  int64_t counts[2];
+  for (unsigned operand = 0; operand < 2; ++operand) {
+    counts[operand] = (dependsOn(operand, tile.rowDims[0]) ? tile.rows[0] : 1) *
+                      (dependsOn(operand, tile.rowDims[1]) ? tile.rows[1] : 1);
+    if (dependsOn(operand, tile.vectorDim))
+      counts[operand] *= tile.vectors;
+  }
+  int64_t sums = tile.vectors * tile.rows[0] * tile.rows[1], used = sums + std::min(counts[0], counts[1]) + 1;
+  if (decodesInTiles && dependsOn(1, tile.vectorDim)) // words and parts of groups
+    used += tile.vectors * op.getNumDecodeExtras();
+  if (hasPartialVector(tile) && target.getVectorRegisters() <= 16)
+    ++used; // the mask
+  return {used, sums};
+}
+
+bool Chooser::hasPartialVector(const Tile &tile) const {
+  return tile.vectorDim >= 0 && known[tile.vectorDim] &&
+         !llvm::isPowerOf2_64(std::max<int64_t>(1, extents[tile.vectorDim] % width));
+}
+
+bool Chooser::fitsRegisters(const Tile &tile) const {
+  auto [used, sums] = countRegisters(tile);
+  int64_t registers = target.getVectorRegisters();
+  return used <= (registers > 16 ? registers - 2 : registers) && sums <= registers * 3 / 4;
+}
+
+bool Chooser::spillsUnrolled(const Tile &tile) const {
+  if (taps == 1)
+    return false;
+  int64_t live = tile.vectors * tile.rows[0] * tile.rows[1] + tile.vectors;
+  for (unsigned operand = 0; operand < 2; ++operand) {
+    if (dependsOn(operand, tile.vectorDim))
+      continue;
+    int64_t shared = 0, rows = 1;
+    for (unsigned slot = 0; slot < 2; ++slot)
+      if (dependsOn(operand, tile.rowDims[slot]) && sharesIndex(operand, tile.rowDims[slot], reductions.back()))
+        shared = tile.rows[slot] + taps - 1;
+      else if (dependsOn(operand, tile.rowDims[slot]))
+        rows *= tile.rows[slot];
+    live += shared * rows;
+  }
+  return live > target.getVectorRegisters() + 4;
+}
+
+SmallVector<std::pair<double, int64_t>, 2> Chooser::getPieces(int64_t dim, int64_t tile) const {
+  if (dim < 0)
+    return {{1.0, 1}};
+  if (!known[dim])
+    return {{static_cast<double>(extents[dim]) / tile, tile}};
+  SmallVector<std::pair<double, int64_t>, 2> pieces;
+  if (extents[dim] / tile > 0)
+    pieces.push_back({static_cast<double>(extents[dim] / tile), tile});
+  if (extents[dim] % tile != 0)
+    pieces.push_back({1.0, extents[dim] % tile});
+  return pieces;
+}
+
+double Chooser::getScatterCost(const Tile &tile) const {
+  for (unsigned slot = 0; slot < 2; ++slot)
+    if (int64_t dim = tile.rowDims[slot]; dim >= 0 && isUnitStride(coefficients.size() - 1, dim))
+      if (int64_t rows = tile.rows[slot]; rows > 1 && rows <= width)
+        return 2.0 * llvm::Log2_64_Ceil(rows) + 2.0 * width / rows;
+  return 3.0 * width;
+}
+
+void Chooser::evaluate(Tile tile) {
+  if (!fitsRegisters(tile))
+    return;
+  placeInCaches(tile);
+  if (countRegisters(tile).first == target.getVectorRegisters())
+    tile.missCost += kNoSpareRegister;
+  bool dot = isDot(tile);
+  double steps = dot ? std::ceil(getExtent(tile.vectorDim) / width) / getExtent(tile.vectorDim) : 1;
+  double cost = 0, vectorCount = 0;
+  SmallVector<std::pair<double, int64_t>, 2> vectorPieces{{1.0, 1}};
+  if (!dot && tile.vectorDim >= 0) {
+    vectorPieces.clear();
+    for (auto [count, elements] : getPieces(tile.vectorDim, tile.vectors * width)) {
+      vectorPieces.push_back({count, static_cast<int64_t>(llvm::divideCeil(elements, width))});
+      vectorCount += count * vectorPieces.back().second;
+    }
+  }
+  for (auto [vectorTiles, vectors] : vectorPieces)
+    for (auto [tiles0, rows0] : getPieces(tile.rowDims[0], tile.rows[0]))
+      for (auto [tiles1, rows1] : getPieces(tile.rowDims[1], tile.rows[1])) {
+        double count = vectorTiles * tiles0 * tiles1;
+        cost += count * getStepCost(tile, vectors, rows0, rows1) * steps;
+        double values = static_cast<double>(vectors * rows0 * rows1);
+        bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
+        cost += count * values * (dot ? 10 : scattered ? getScatterCost(tile) : 1) / reductionPoints;
+      }
+  for (unsigned factor = 0; factor < 2; ++factor)
+    if (weights[factor] && !dot && !(tile.prepack && tile.pack == static_cast<int64_t>(factor)))
+      cost += countElements(factor) * elementBytes / kLineBytes * kColdLine / reductionPoints;
+  for (unsigned dim : padded)
+    if (double part = getMetPart(dim, tile); part <= 1 - kLeastPadding)
+      cost *= part;
+  // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
+  double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
+  if (tile.prepack) // a second copy of the weight in memory should be worth it
+    cost *= kPrepackMargin;
+  else if (tile.pack >= 0) {
+    double rows = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]);
+    cost += vectorCount * getPackCost(tile.pack, tile) * std::ceil(rows / kRowsPerPanel);
+  }
+  tile.cost = cost / covered;
+  if (tile.cost < best.cost * 0.999)
+    best = tile;
+}
+
+double Chooser::getMetPart(unsigned reduction, const Tile &tile) const {
+  double part = 1;
+  for (const NonzeroRange &range : op.getNonzeroRanges()) {
+    ArrayRef<int64_t> row = coefficients[range.factor][range.dimension];
+    if (row[reduction] == 0 || !known[reduction])
+      continue;
+    int64_t dim = -1, others = 0;
+    for (unsigned other = 0; other < row.size(); ++other)
+      if (row[other] != 0 && other != reduction) {
+        dim = other;
+        ++others;
+      }
+    if (others != 1 || !known[dim] || op.isReduction(dim))
+      continue;
+    int64_t elements = dim == tile.rowDims[0] ? tile.rows[0] : dim == tile.rowDims[1] ? tile.rows[1] : 1;
+    if (dim == tile.vectorDim)
+      elements = tile.vectors * width;
+    double met = 0;
+    for (int64_t from = 0; from < extents[dim]; from += elements) {
+      int64_t last = std::min(from + elements, extents[dim]) - 1, step = row[reduction];
+      auto above = [&](int64_t value) { return llvm::divideCeilSigned(value, step); };
+      int64_t low = std::max<int64_t>(0, above(range.first - row[dim] * last));
+      int64_t high = std::min(extents[reduction], above(range.end - row[dim] * from));
+      met += std::max<int64_t>(0, high - low) * (last + 1 - from);
+    }
+    part *= met / (static_cast<double>(extents[dim]) * extents[reduction]);
+  }
+  return part;
+}
+
+bool Chooser::canPack(const Tile &tile) const {
+  unsigned factor = tile.pack;
+  if (!dependsOn(factor, tile.vectorDim) || dependsOn(factor, tile.rowDims[0]) || dependsOn(factor, tile.rowDims[1]))
+    return false;
+  return tile.prepack || getPanelBytes(factor, tile) <= target.getL2Bytes() * 3 / 4;
+}
