@@ -23,8 +23,9 @@ constexpr double kPrepackMargin = 1.02;
 /// Multiply-adds of a sum, at least, that pay for loading it and storing it again.
 constexpr int64_t kLeastChunkSteps = 64;
 /// Cycles that a cache line of a weight takes that is read in place: between two runs of a model it is gone from the
-/// caches, and only the lines of panels are asked for ahead of time.
-constexpr double kColdLine = 20;
+/// caches, and only the lines of panels are asked for ahead of time. Weights of less than this part of the second cache
+/// level are not worth a second copy.
+constexpr double kColdLine = 20, kLeastColdPart = 0.25;
 /// The part of the first cache level that one tile's chunk may fill: the next tile's is on its way.
 constexpr double kChunkPart = 0.5;
 /// The part of the second cache level, where only what lies further away costs time.
@@ -294,9 +295,6 @@ void Chooser::evaluate(Tile tile) {
         bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
         cost += count * values * (dot ? 10 : scattered ? getScatterCost(tile) : 1) / reductionPoints;
       }
-  for (unsigned factor = 0; factor < 2; ++factor)
-    if (weights[factor] && !dot && !(tile.prepack && tile.pack == static_cast<int64_t>(factor)))
-      cost += countElements(factor) * elementBytes / kLineBytes * kColdLine / reductionPoints;
   for (unsigned dim : padded)
     if (double part = getMetPart(dim, tile); part <= 1 - kLeastPadding)
       cost *= part;
@@ -309,6 +307,14 @@ void Chooser::evaluate(Tile tile) {
     cost += vectorCount * getPackCost(tile.pack, tile) * std::ceil(rows / kRowsPerPanel);
   }
   tile.cost = cost / covered;
+  double points = static_cast<double>(reductionPoints);
+  for (unsigned dim : parallels)
+    points *= extents[dim];
+  for (unsigned factor = 0; factor < 2; ++factor)
+    if (double bytes = countElements(factor) * elementBytes;
+        weights[factor] && !dot && bytes > kLeastColdPart * target.getL2Bytes() &&
+        !(tile.prepack && tile.pack == static_cast<int64_t>(factor)))
+      tile.cost += bytes / kLineBytes * kColdLine / points;
   if (tile.cost < best.cost * 0.999)
     best = tile;
 }
