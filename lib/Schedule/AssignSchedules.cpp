@@ -121,12 +121,11 @@ LogicalResult tenon::verifySchedule(func::FuncOp kernel, ScheduleAttr schedule, 
     if (!tiles.empty() && static_cast<int64_t>(tiles.size()) != loops)
       return kernel.emitError("expected tile lists of the schedule to have ")
              << loops << " entries, but got " << tiles.size();
-  for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
-    for (auto [dim, tile] : llvm::enumerate(tiles))
-      if (bool first = op.isReduction(dim) && dim == op.getReductionDims().front(); tile != 0 && op.isReduction(dim))
-        if (!first || tiles.data() != schedule.getCache().data())
-          return kernel.emitError("expected reduction dim ")
-                 << dim << " not to be tiled outside of registers, but got tile " << tile;
+  for (bool cache : {false, true}) // cache tiles of the first reduction dim are chunks
+    for (auto [dim, tile] : llvm::enumerate(cache ? schedule.getCache() : schedule.getParallel()))
+      if (tile != 0 && op.isReduction(dim) && !(cache && dim == op.getReductionDims().front()))
+        return kernel.emitError("expected reduction dim ")
+               << dim << " not to be tiled outside of registers, but got tile " << tile;
   for (int64_t dim : schedule.getUnroll())
     if (dim >= loops || !op.isReduction(dim))
       return kernel.emitError("expected 'unroll' of the schedule to list reduction dims, but got ") << dim;

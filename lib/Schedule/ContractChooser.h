@@ -73,7 +73,11 @@ private:
   /// more often than not, which takes two loads.
   double getInPlaceCost(unsigned operand, const Tile &tile) const;
 
-  double countElements(unsigned factor) const;
+  /// Cycles per multiply-add that a weight takes which is read in place, its cache lines being cold.
+  double getColdCost(unsigned factor) const;
+
+  /// 256-bit targets: little is left beside the accumulators.
+  bool hasFewRegisters() const { return target.getVectorRegisters() <= 16; }
 
   bool isDot(const Tile &tile) const { return tile.vectorDim >= 0 && op.isReduction(tile.vectorDim); }
 
@@ -89,8 +93,6 @@ private:
 
   /// Whether the last vector is masked.
   bool hasPartialVector(const Tile &tile) const;
-
-  bool fitsRegisters(const Tile &tile) const;
 
   /// Whether taps, once unrolled, ask for many more registers than there are: neighbouring taps read the same elements,
   /// which LLVM loads once and keeps.
@@ -167,8 +169,11 @@ private:
   llvm::SmallVector<unsigned>
       padded; // reduction dims of which a part worth leaving out is padding, with tiles of one row
   int64_t reductionPoints = 1, width = 1, elementBytes = 4;
-  bool decodesInTiles = false; // every register tile, for certain
-  int64_t taps = 1;            // of the innermost reduction, where it is short enough to be unrolled
+  double parallelPoints = 1;
+  double coldCosts[2] = {0, 0}; // per factor
+  bool isOpen = false;          // some parallel dim is not known
+  bool decodesInTiles = false;  // every register tile, for certain
+  int64_t taps = 1;             // of the innermost reduction, where it is short enough to be unrolled
   Tile best;
 };
 

@@ -111,15 +111,17 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
 
 double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
   bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
-  return moved && target.getVectorRegisters() <= 16 ? 0.3 : 0.1;
+  return moved && hasFewRegisters() ? 0.3 : 0.1;
 }
 
-double Chooser::countElements(unsigned factor) const {
-  double count = 1;
+double Chooser::getColdCost(unsigned factor) const {
+  double bytes = elementBytes;
   for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
     if (dependsOn(factor, dim))
-      count *= extents[dim];
-  return count;
+      bytes *= extents[dim];
+  if (!weights[factor] || bytes <= kLeastColdPart * target.getL2Bytes())
+    return 0;
+  return bytes / kLineBytes * kColdLine / (reductionPoints * parallelPoints);
 }
 
 double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
@@ -132,8 +134,7 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
       count *= vectors * getVectorCost(operand, tile);
     loads += count;
     // Loads are never quite free beside the multiply-adds, least of all whole lines of a panel.
-    bool panel =
-        lanes && tile.pack == static_cast<int64_t>(operand) && (tile.prepack || target.getVectorRegisters() <= 16);
+    bool panel = lanes && tile.pack == static_cast<int64_t>(operand) && (tile.prepack || hasFewRegisters());
     besides += count * (panel   ? tile.panelLine * width * elementBytes / kLineBytes
                         : lanes ? getInPlaceCost(operand, tile)
                                 : 0.03);
@@ -141,7 +142,7 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
   besides += tile.missCost;
   // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
   // most of a cycle a turn.
-  double turn = target.getVectorRegisters() > 16 ? 0.7 : 0.4;
+  double turn = hasFewRegisters() ? 0.4 : 0.7;
   bool loops = spillsUnrolled(tile);
   if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
     turn += 4;
@@ -176,31 +177,29 @@ void Chooser::placeInCaches(Tile &tile) const {
                            elementBytes);
   }
   double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
-  bool fewRegisters = target.getVectorRegisters() <= 16;
   // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle; where
   // there are many registers, tiles have more of them to each line, and only lines from further away are felt.
   bool isFar = bytes > target.getL2Bytes() / 2;
-  if (fewRegisters ? bytes <= target.getL1Bytes() : !isFar)
+  if (hasFewRegisters() ? bytes <= target.getL1Bytes() : !isFar)
     return;
   tile.panelLine = 1;
   tile.missCost = others / inner * (isFar ? 3 : 0.5);
-  double room = fewRegisters ? target.getL1Bytes() * kChunkPart : target.getL2Bytes() * kFarChunkPart;
+  double room = hasFewRegisters() ? target.getL1Bytes() * kChunkPart : target.getL2Bytes() * kFarChunkPart;
   int64_t chunk = llvm::bit_floor(static_cast<uint64_t>(std::max(1.0, room / stepBytes)));
   chunk = std::max<int64_t>(chunk, llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)));
   double tiles = 1; // that read the same panel
   for (unsigned dim : parallels)
     if (dim != static_cast<unsigned>(tile.vectorDim))
       tiles *= std::ceil(static_cast<double>(extents[dim]) / shape.counts[dim]);
-  bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; });
   bool packsAtRun = tile.pack >= 0 && !tile.prepack;
-  if (open || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
+  if (isOpen || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
       chunk * 2 > extents[outer] || chunk * stepBytes > target.getL2Bytes() / 4)
     return;
   tile.chunk = chunk;
   tile.panelLine = 0.3;
   // The sums are loaded and stored again: one cycle each.
   double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
-  tile.missCost = sums / (chunk * inner) + others / inner * (fewRegisters ? 1 : 0.3);
+  tile.missCost = sums / (chunk * inner) + others / inner * (hasFewRegisters() ? 1 : 0.3);
 }
 
 std::pair<int64_t, int64_t> Chooser::countRegisters(const Tile &tile) const {
@@ -214,7 +213,7 @@ std::pair<int64_t, int64_t> Chooser::countRegisters(const Tile &tile) const {
   int64_t sums = tile.vectors * tile.rows[0] * tile.rows[1], used = sums + std::min(counts[0], counts[1]) + 1;
   if (decodesInTiles && dependsOn(1, tile.vectorDim)) // words and parts of groups
     used += tile.vectors * op.getNumDecodeExtras();
-  if (hasPartialVector(tile) && target.getVectorRegisters() <= 16)
+  if (hasPartialVector(tile) && hasFewRegisters())
     ++used; // the mask
   return {used, sums};
 }
@@ -222,12 +221,6 @@ std::pair<int64_t, int64_t> Chooser::countRegisters(const Tile &tile) const {
 bool Chooser::hasPartialVector(const Tile &tile) const {
   return tile.vectorDim >= 0 && known[tile.vectorDim] &&
          !llvm::isPowerOf2_64(std::max<int64_t>(1, extents[tile.vectorDim] % width));
-}
-
-bool Chooser::fitsRegisters(const Tile &tile) const {
-  auto [used, sums] = countRegisters(tile);
-  int64_t registers = target.getVectorRegisters();
-  return used <= (registers > 16 ? registers - 2 : registers) && sums <= registers * 3 / 4;
 }
 
 bool Chooser::spillsUnrolled(const Tile &tile) const {
@@ -270,10 +263,12 @@ double Chooser::getScatterCost(const Tile &tile) const {
 }
 
 void Chooser::evaluate(Tile tile) {
-  if (!fitsRegisters(tile))
+  auto [used, sums] = countRegisters(tile);
+  int64_t registers = target.getVectorRegisters();
+  if (used > (hasFewRegisters() ? registers : registers - 2) || sums > registers * 3 / 4)
     return;
   placeInCaches(tile);
-  if (countRegisters(tile).first == target.getVectorRegisters())
+  if (used == registers)
     tile.missCost += kNoSpareRegister;
   bool dot = isDot(tile);
   double steps = dot ? std::ceil(getExtent(tile.vectorDim) / width) / getExtent(tile.vectorDim) : 1;
@@ -307,14 +302,9 @@ void Chooser::evaluate(Tile tile) {
     cost += vectorCount * getPackCost(tile.pack, tile) * std::ceil(rows / kRowsPerPanel);
   }
   tile.cost = cost / covered;
-  double points = static_cast<double>(reductionPoints);
-  for (unsigned dim : parallels)
-    points *= extents[dim];
   for (unsigned factor = 0; factor < 2; ++factor)
-    if (double bytes = countElements(factor) * elementBytes;
-        weights[factor] && !dot && bytes > kLeastColdPart * target.getL2Bytes() &&
-        !(tile.prepack && tile.pack == static_cast<int64_t>(factor)))
-      tile.cost += bytes / kLineBytes * kColdLine / points;
+    if (!dot && !(tile.prepack && tile.pack == static_cast<int64_t>(factor)))
+      tile.cost += coldCosts[factor];
   if (tile.cost < best.cost * 0.999)
     best = tile;
 }

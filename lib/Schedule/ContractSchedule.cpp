@@ -52,6 +52,9 @@ Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
   }
   for (unsigned dim : reductions)
     reductionPoints *= extents[dim];
+  for (unsigned dim : parallels)
+    parallelPoints *= extents[dim];
+  isOpen = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; });
   if (!reductions.empty() && known[reductions.back()] && extents[reductions.back()] <= kMaxUnroll)
     taps = extents[reductions.back()];
   width = target.getVectorElements(op.getAccumulatorType());
@@ -61,6 +64,8 @@ Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
   bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim] && !dependsOn(1, dim); });
   decodesInTiles = op.hasDecode() && !open && countRows() < getLeastDecodeRows();
   elementBytes = std::max<int64_t>(1, getElementTypeOrSelf(op.getRhs().getType()).getIntOrFloatBitWidth() / 8);
+  for (unsigned factor = 0; factor < 2; ++factor)
+    coldCosts[factor] = getColdCost(factor);
 }
 
 ScheduleAttr Chooser::choose() {
@@ -206,17 +211,14 @@ int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
 
 SmallVector<int64_t> Chooser::getParallel() const {
   SmallVector<int64_t> tiles(op.getNumLoops(), 0);
-  double flops = 2.0 * reductionPoints;
-  for (unsigned dim : parallels)
-    flops *= extents[dim];
-  double wanted = std::min<double>(kMaxUnits, flops / kUnitFlops), units = 1;
+  double wanted = std::min<double>(kMaxUnits, 2 * reductionPoints * parallelPoints / kUnitFlops), units = 1;
   if (best.chunk > 0) { // what lies in memory between two chunks stays near
-    double bytes = flops / 2 / reductionPoints * op.getAccumulatorType().getIntOrFloatBitWidth() / 8;
+    double bytes = parallelPoints * op.getAccumulatorType().getIntOrFloatBitWidth() / 8;
     wanted = std::max(std::min<double>(wanted, kLeastUnits), bytes * 4 / target.getL2Bytes());
   }
-  if (llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; }))
+  if (isOpen)
     wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
-  auto cut = [&](int64_t dim, int64_t granule, int64_t step) {
+  auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
     if (wanted <= units * 1.5 || bearsPadding(dim))
       return;
     int64_t pieces = std::ceil(wanted / units);
@@ -228,20 +230,17 @@ SmallVector<int64_t> Chooser::getParallel() const {
     tiles[dim] = tile;
     units *= llvm::divideCeil(extents[dim], tile);
   };
+  auto cut = [&](int64_t dim, int64_t granule, int64_t step) { cutTo(wanted, dim, granule, step); };
   if (best.chunk > 0) {
     unsigned lanes = dependsOn(1, best.vectorDim) ? 1 : 0; // the factor that moves with the lanes
     for (unsigned dim : parallels)
       if (static_cast<int64_t>(dim) != best.vectorDim && dependsOn(lanes, dim) && dependsOn(1 - lanes, dim))
         cut(dim, 1, 1);
-    int64_t pieces = getLanePieces(lanes, wanted / units), granule = kChunkPanels * best.vectors * width;
-    double all = wanted;
-    wanted = units * pieces;
-    cut(best.vectorDim, granule, best.vectors * width);
-    wanted = all;
+    cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, kChunkPanels * best.vectors * width,
+          best.vectors * width);
     for (unsigned dim : parallels)
       if (tiles[dim] == 0 && static_cast<int64_t>(dim) != best.vectorDim)
-        for (int64_t rows = getRows(dim); rows > 0; rows = 0)
-          cut(dim, rows, rows);
+        cut(dim, getRows(dim), getRows(dim));
     return tiles;
   }
   for (unsigned dim : parallels)

@@ -510,6 +510,20 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
 
 // -----
 
+// tile_contract_c13
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'decode_rows' of at least 0, and 0 without a 'decode' region and a parallel 'vector_dim', but got -1 and 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {decode_rows = -1 : i64, vector_dim = 1 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
 // tile_contract_c14
 func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
   // expected-error @+1 {{expected 'nonzero' to list fours of factor, dimension, first and end, but got 3 numbers}}

@@ -175,15 +175,11 @@ SMALL = """module attributes {{tenon.target = #tenon.target<triple = "x86_64-unk
 """
 
 
-def schedule_for_small_caches(path, bits):
-    """Rewrites the module at `path` with schedules for small caches; returns how many of them have chunks."""
+def schedule_for_small_caches(module, bits):
+    """The text of `module` with schedules for small caches."""
     opt = os.path.join(os.path.dirname(__file__), "..", "..", "build", "bin", "tenon-opt")
-    with open(path) as file:
-        text = SMALL.format(bits=bits, registers=32 if bits == 512 else 16, text=file.read())
-    made = subprocess.run([opt, "--tenon-optimize-program", "--tenon-make-kernels"], input=text, capture_output=True, text=True, check=True).stdout
-    with open(path, "w") as file:
-        file.write(made)
-    return made.count(", cache = [")
+    text = SMALL.format(bits=bits, registers=32 if bits == 512 else 16, text=module)
+    return subprocess.run([opt, "--tenon-optimize-program", "--tenon-make-kernels"], input=text, capture_output=True, text=True, check=True).stdout
 
 
 def main():
@@ -205,19 +201,19 @@ def main():
         for number in range(options.count) if options.only is None else [options.only]:
             case = Case(options.seed * 100000 + number, options.small_caches)
             path = os.path.join(folder, f"contract{number}.mlir")
-            with open(path, "w") as file:
-                file.write(case.mlir(path + ".bin"))
             arguments = case.arguments()
             expected = case.expected(arguments)
             if case.weight:
                 arguments.pop("lr".index(case.weight)).tofile(path + ".bin")
             for target in options.targets.split(","):
                 done += 1
+                module = case.mlir(path + ".bin")
                 if options.small_caches:
-                    with open(path, "w") as file:
-                        file.write(case.mlir(path + ".bin"))
                     wide = "avx512bw" in open("/proc/cpuinfo").read() and (target, os.environ.get("TENON_TARGET", "host")) == ("host", "host")
-                    chunks += schedule_for_small_caches(path, 512 if wide else 256)
+                    module = schedule_for_small_caches(module, 512 if wide else 256)
+                    chunks += module.count(", cache = [")
+                with open(path, "w") as file:
+                    file.write(module)
                 try:
                     result = tenon.compile(path, threads=1, target=target)(*arguments)
                 except tenon.Error as error:

@@ -286,7 +286,7 @@ LogicalResult TileContractOp::verify() {
       (getDecodeRows() > 0 && (!hasDecode() || vectorDim < 0 || isReduction(vectorDim)))) // (C13)
     return emitOpError("expected 'decode_rows' of at least 0, and 0 without a 'decode' region and a parallel "
                        "'vector_dim', but got ")
-           << getDecodeRows() << " and " << vectorDim;
+           << static_cast<int64_t>(getDecodeRows()) << " and " << vectorDim;
   if (getChunk() != 0) { // (C15)
     SmallVector<unsigned> reductions = getReductionDims();
     if (static_cast<int64_t>(getChunk()) < 0)

@@ -10,8 +10,8 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
@@ -22,17 +22,14 @@ namespace {
 /// neighbouring elements of a convolution's input are such values, and there is no register left for them in loops that
 /// fill the register file. The pipelines of PassBuilder leave no other way to say so than the pass's own option.
 void keepLoadsInLoops() {
-  static const bool done = [] {
-    auto &options = llvm::cl::getRegisteredOptions();
-    if (auto found = options.find("enable-load-in-loop-pre"); found != options.end())
-      static_cast<llvm::cl::opt<bool> *>(found->second)->setValue(false);
-    return true;
-  }();
-  (void)done;
+  auto &options = llvm::cl::getRegisteredOptions();
+  if (auto found = options.find("enable-load-in-loop-pre"); found != options.end())
+    static_cast<llvm::cl::opt<bool> *>(found->second)->setValue(false);
 }
 
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(tenon::TargetAttr target) {
   static const bool initialised = [] {
+    keepLoadsInLoops();
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     llvm::InitializeNativeTargetAsmParser();
@@ -117,7 +114,6 @@ llvm::Expected<llvm::SmallVector<char, 0>> tenon::emitObject(ModuleOp module, Ta
   if (!translated)
     return translated.takeError();
 
-  keepLoadsInLoops();
   llvm::PipelineTuningOptions tuning;
   tuning.LoopUnrolling = false; // spills at random in loops that fill the register file
   tuning.LoopInterleaving = false;

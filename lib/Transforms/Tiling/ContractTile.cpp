@@ -42,9 +42,9 @@ public:
       if (!tiles.empty() && static_cast<int64_t>(tiles.size()) != loops)
         return op.emitError("expected tile lists of the schedule to have ")
                << loops << " entries, but got " << tiles.size();
-    for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache()})
-      for (auto [dim, tile] : llvm::enumerate(tiles))
-        if (tile != 0 && op.isReduction(dim) && !isChunk(tiles, dim))
+    for (bool cache : {false, true}) // cache tiles of the first reduction dim are chunks, which the expansion makes
+      for (auto [dim, tile] : llvm::enumerate(cache ? schedule.getCache() : schedule.getParallel()))
+        if (tile != 0 && op.isReduction(dim) && !(cache && dim == op.getReductionDims().front()))
           return op.emitError("expected reduction dim ")
                  << dim << " not to be tiled outside of registers, but got tile " << tile;
     for (int64_t factor : schedule.getPrepack())
@@ -65,20 +65,14 @@ private:
     SmallVector<int64_t> dims;
     auto add = [&](int64_t dim) {
       if (dim < static_cast<int64_t>(schedule.getCache().size()) && schedule.getCache()[dim] != 0 &&
-          !llvm::is_contained(dims, dim))
+          !op.isReduction(dim) && !llvm::is_contained(dims, dim))
         dims.push_back(dim);
     };
     for (int64_t dim : schedule.getOrder())
       add(dim);
     for (int64_t dim = 0; dim < static_cast<int64_t>(op.getNumLoops()); ++dim)
       add(dim);
-    llvm::erase_if(dims, [&](int64_t dim) { return op.isReduction(dim); });
     return dims;
-  }
-
-  /// Whether entry `dim` of `tiles` cuts the first reduction dim in chunks, which the expansion does.
-  bool isChunk(ArrayRef<int64_t> tiles, unsigned dim) {
-    return tiles.data() == schedule.getCache().data() && dim == op.getReductionDims().front();
   }
 
   void annotate() {

@@ -30,8 +30,9 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
 
     A factor in `pack` is copied to panels at each run; one in `prepack` is a weight, whose panels are made once, when
     the model is loaded. A tile in `cache` for the first reduction dimension of a contraction cuts it in chunks: all
-    register tiles of a unit run over one before any runs over the next. Codes are decoded by each register tile; with `decode_rows`, a unit with that many rows or more
-    decodes a panel of them to scratch memory first, once for all its rows.
+    register tiles of a unit run over one before any runs over the next. Codes are decoded by each register tile; with
+    `decode_rows`, a unit with that many rows or more decodes a panel of them to scratch memory first, once for all its
+    rows.
 
     Example:
     ```mlir
