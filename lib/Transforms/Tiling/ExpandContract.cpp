@@ -141,6 +141,8 @@ private:
       for (int64_t factor : contraction.op.getPanels())
         if (!coded || factor != 1)
           tile.ahead[factor] = viewAhead(factor);
+      for (unsigned factor = 0; factor < 2; ++factor)
+        tile.next[factor] = findNext(factor);
       emitMicroKernel(builder, contraction, tile);
       return;
     }
@@ -246,23 +248,11 @@ private:
     int64_t whole = getWhole(contraction.vectorDim), line = kLineBytes / elementBytes;
     if (bytes < kFarBytes || whole < line || !wholePanel)
       return {};
-    Value number;      // of this tile among those of the panel
-    int64_t tiles = 1; // of the panel, at least
-    for (unsigned dim :
-         ArrayRef(order).drop_while([&](unsigned dim) { return static_cast<int64_t>(dim) != contraction.vectorDim; })) {
-      if (static_cast<int64_t>(dim) == contraction.vectorDim)
-        continue;
-      std::optional<int64_t> fixed = getConstantIntValue(contraction.extents[dim]);
-      tiles *= fixed ? llvm::divideCeil(*fixed, getWhole(dim)) : 1;
-      Value size = constant(getWhole(dim)), index = arith::DivUIOp::create(builder, loc, tile.base[dim], size);
-      if (number) {
-        Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
-        Value count = arith::CeilDivUIOp::create(builder, loc, extent, size);
-        index = arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, number, count), index);
-      }
-      number = index;
-    }
-    int64_t columns = whole / line, share = llvm::divideCeil(columns, std::max<int64_t>(1, tiles));
+    auto [number, tiles] =
+        numberTiles(ArrayRef(order)
+                        .drop_while([&](unsigned dim) { return static_cast<int64_t>(dim) != contraction.vectorDim; })
+                        .drop_front());
+    int64_t columns = whole / line, share = llvm::divideCeil(columns, tiles);
     Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
     // Of a long panel that is read once, the next would be gone again before its turn.
     bool isLong = bytes > kLongBytes && share == columns;
@@ -281,6 +271,55 @@ private:
       views.push_back(viewLanes(factor, next, lane, line));
     }
     return views;
+  }
+
+  /// The number of this tile among those of the loops over `dims`, null where there are none, and how many these are at
+  /// least.
+  std::pair<Value, int64_t> numberTiles(ArrayRef<unsigned> dims) {
+    Value number;
+    int64_t tiles = 1;
+    for (unsigned dim : dims) {
+      std::optional<int64_t> fixed = getConstantIntValue(contraction.extents[dim]);
+      tiles *= fixed ? llvm::divideCeil(*fixed, getWhole(dim)) : 1;
+      Value size = constant(getWhole(dim)), index = arith::DivUIOp::create(builder, loc, tile.base[dim], size);
+      if (number) {
+        Value extent = getValueOrCreateConstantIndexOp(builder, loc, contraction.extents[dim]);
+        Value count = arith::CeilDivUIOp::create(builder, loc, extent, size);
+        index = arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, number, count), index);
+      }
+      number = index;
+    }
+    return {number, std::max<int64_t>(1, tiles)};
+  }
+
+  /// Where a factor that is read in place goes on with the next tile, if no hardware prefetcher finds that: from step
+  /// to step of the reduction its elements lie in other lines.
+  std::optional<MicroTile::Next> findNext(unsigned factor) {
+    constexpr int64_t kFarBytes = 32 * 1024, kLongRun = 16;
+    TileContractOp op = contraction.op;
+    if (tile.panels[factor] || op.hasPanels(factor) || (factor == 1 && contraction.decodes) || contraction.isDot())
+      return std::nullopt;
+    auto type = cast<MemRefType>(op->getOperand(factor).getType());
+    auto [strides, offset] = type.getStridesAndOffset();
+    if (strides.empty() || strides.back() != 1)
+      return std::nullopt;
+    int64_t bytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8);
+    for (int64_t size : type.getShape())
+      bytes *= ShapedType::isDynamic(size) ? kFarBytes : size;
+    if (bytes < kFarBytes)
+      return std::nullopt;
+    for (unsigned dim : contraction.panelDims[factor]) {
+      std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim]);
+      if (contraction.coefficients[factor].back()[dim] != 0 && (!extent || *extent >= kLongRun))
+        return std::nullopt; // one run of lines
+    }
+    for (auto [position, dim] : llvm::enumerate(llvm::reverse(order))) {
+      if (!op.getMaps()[factor].isFunctionOfDim(dim))
+        continue;
+      auto [number, tiles] = numberTiles(ArrayRef(order).take_back(position));
+      return MicroTile::Next{dim, getWhole(dim), number, tiles};
+    }
+    return std::nullopt;
   }
 
   /// `width` lanes from `lane` on of panel number `panel`, all reduction steps.

@@ -37,6 +37,16 @@ struct MicroTile {
   llvm::SmallVector<mlir::Value> ahead[2];
   /// Where these are parts of this panel: how many steps of the innermost reduction dim ahead; 0 for the next panel.
   int64_t stepsAhead[2] = {0, 0};
+  /// Where the next tile's elements of a factor that is read in place lie: `step` ahead along `dim`. Each of `tiles`
+  /// tiles that read the same elements asks for a share of them; `number` says which this one is, null where it is the
+  /// only one.
+  struct Next {
+    unsigned dim;
+    int64_t step;
+    mlir::Value number;
+    int64_t tiles;
+  };
+  std::optional<Next> next[2];
   /// Where the first reduction dim runs by chunks: this one's steps, and the memory that holds the sums before and
   /// after, indexed by the parallel dims but the vector dim and then by that one.
   struct Chunk {
