@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "MathBuilder.h"
 
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
@@ -305,6 +307,28 @@ V pow(MathBuilder &m, V x, V y) {
   return m.select(m.lor(m.equal(y, m.c(0.0)), m.equal(x, m.c(1.0))), m.c(1.0), result);
 }
 
+/// x^y for an exponent that square roots and one product make, within 2 ulp; null for others.
+V powConstant(MathBuilder &m, V x, Value exponent) {
+  if (auto spread = exponent.getDefiningOp<vector::BroadcastOp>())
+    exponent = spread.getSource();
+  llvm::APFloat value(0.0);
+  if (!matchPattern(exponent, m_ConstantFloat(&value)))
+    return {};
+  V root = m.sqrt(x), result;
+  double y = value.convertToDouble();
+  if (y == 0.25)
+    result = m.sqrt(root);
+  else if (y == 0.5)
+    result = root;
+  else if (y == 0.75)
+    result = m.mul(root, m.sqrt(root));
+  else if (y == 1.5)
+    result = m.mul(root, x);
+  else
+    return {};
+  return m.select(m.equal(x, m.c(-kInf)), m.c(kInf), m.abs(result));
+}
+
 /// Functions of f64 values; null for ops that need no expansion.
 V expandWide(MathBuilder &m, Operation *op, ValueRange args) {
   V x = args[0];
@@ -348,6 +372,9 @@ Value tenon::expandMathOp(OpBuilder &builder, Operation *op, ValueRange operands
     V low = arith::MaximumFOp::create(builder, op->getLoc(), x, operands[1]);
     return arith::MinimumFOp::create(builder, op->getLoc(), low, operands[2]);
   }
+  if (isa<math::PowFOp>(op))
+    if (V value = powConstant(m, x, operands[1]))
+      return value;
   if (m.isDouble())
     return expandWide(m, op, operands);
   if (isa<math::ExpOp>(op))
