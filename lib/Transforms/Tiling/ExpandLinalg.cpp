@@ -48,10 +48,12 @@ class ExpandLinalg : public tenon::impl::ExpandLinalgBase<ExpandLinalg> {
     }
     SmallVector<linalg::LinalgOp> ops;
     kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    DenseMap<Operation *, SmallVector<int64_t>> ahead = tenon::findRowsAhead(kernel);
     for (linalg::LinalgOp op : ops) {
+      SmallVector<int64_t> distances = ahead.lookup(op);
       tenon::expandAffineInBody(op);
       op = tenon::collapseContiguous(op, rewriter);
-      if (succeeded(tenon::expandToVectorLoops(op, registerBits, lanes)))
+      if (succeeded(tenon::expandToVectorLoops(op, registerBits, lanes, distances)))
         continue;
       rewriter.setInsertionPoint(op);
       if (failed(linalg::linalgOpToLoops(rewriter, op)))

@@ -22,8 +22,9 @@ constexpr int64_t kAccumulators = 4;
 
 class Expander {
 public:
-  Expander(linalg::LinalgOp op, int64_t registerBits, int64_t scheduledLanes)
-      : op(op), loc(op.getLoc()), builder(op), registerBits(registerBits), scheduledLanes(scheduledLanes) {}
+  Expander(linalg::LinalgOp op, int64_t registerBits, int64_t scheduledLanes, ArrayRef<int64_t> ahead)
+      : op(op), loc(op.getLoc()), builder(op), registerBits(registerBits), scheduledLanes(scheduledLanes),
+        ahead(ahead) {}
 
   /// Failure: nothing was made, and plain loops must do.
   LogicalResult run() {
@@ -517,9 +518,31 @@ private:
   SmallVector<Value> bodies(MutableArrayRef<Frame> frames, ArrayRef<Value> values) {
     SmallVector<Value> now;
     unsigned each = values.size() / frames.size();
-    for (auto [number, frame] : llvm::enumerate(frames))
+    for (auto [number, frame] : llvm::enumerate(frames)) {
+      askAhead(frame, number);
       now.append(body(frame, values.slice(number * each, each)));
+    }
     return now;
+  }
+
+  /// Prefetches what the next unit of work has in the place of vector `number` of this frame, one line after the other.
+  void askAhead(Frame &frame, int64_t number) {
+    if (frame.width == 1)
+      return;
+    for (auto [operand, distance] : llvm::zip(operands, ahead)) {
+      int64_t bytes = distance == 0 ? 0 : cast<MemRefType>(operand.memref.getType()).getElementTypeBitWidth() / 8;
+      if (bytes == 0 || number * frame.width * bytes % 64 != 0 ||
+          !tenon::isContiguous(operand.memref, *stepsAlong(operand, vectorLoop)))
+        continue;
+      SmallVector<Value> known = frame.ivs;
+      for (Value &iv : known)
+        if (!iv)
+          iv = zero;
+      SmallVector<Value> indices = indicesOf(operand, known);
+      indices.back() = arith::AddIOp::create(builder, loc, indices.back(), constant(distance));
+      memref::PrefetchOp::create(builder, loc, operand.memref, indices, /*isWrite=*/false,
+                                 /*localityHint=*/2, /*isDataCache=*/true);
+    }
   }
 
   void emitParallelVectors(Frame &frame, ArrayRef<unsigned> reductions) {
@@ -676,12 +699,14 @@ private:
   SmallVector<OpFoldResult> extents;
   tenon::RegionTraits traits;
   int64_t vectorLoop = -1, crossLoop = -1, lanes = 1, unrolled = 1;
+  ArrayRef<int64_t> ahead;      // per operand: see expandToVectorLoops
   SmallVector<unsigned> turned; // operands that are loaded along crossLoop
   Value zero, one;
 };
 
 } // namespace
 
-LogicalResult tenon::expandToVectorLoops(linalg::LinalgOp op, int64_t registerBits, int64_t lanes) {
-  return Expander(op, registerBits, lanes).run();
+LogicalResult tenon::expandToVectorLoops(linalg::LinalgOp op, int64_t registerBits, int64_t lanes,
+                                         ArrayRef<int64_t> ahead) {
+  return Expander(op, registerBits, lanes, ahead).run();
 }
