@@ -157,10 +157,10 @@ void ConvLowering::slideFilter() {
 }
 
 /// Phases let vectors run along the pixels, at the price of the zero taps that fill the last phase. With filters enough
-/// for vectors of their own a third more taps is too much.
+/// for vectors of their own more than a tenth of zero taps costs more than loading every second pixel.
 bool ConvLowering::paysByPhases(int64_t i) {
   constexpr int64_t kFilters = 16;
-  constexpr double kMostTaps = 1.25;
+  constexpr double kMostTaps = 1.1;
   int64_t filters = cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterOuterDim());
   double filled = static_cast<double>(llvm::divideCeil(taps[i], strides[i]) * strides[i]) / taps[i];
   return filled < kMostTaps || ShapedType::isDynamic(filters) || filters / op.getGroups() < kFilters;
