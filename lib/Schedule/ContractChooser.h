@@ -103,6 +103,13 @@ private:
     return llvm::any_of(coefficients[operand], [&](llvm::ArrayRef<int64_t> row) { return row[a] != 0 && row[b] != 0; });
   }
 
+  /// Whether windows move along parallel dim `dim`: an operand has one index for it and for some taps.
+  bool slides(unsigned dim) const {
+    return llvm::any_of(reductions, [&](unsigned reduction) {
+      return extents[reduction] > 1 && (sharesIndex(0, dim, reduction) || sharesIndex(1, dim, reduction));
+    });
+  }
+
   /// Pieces of an extent: whole tiles and what is left.
   llvm::SmallVector<std::pair<double, int64_t>, 2> getPieces(int64_t dim, int64_t tile) const;
 

@@ -111,7 +111,7 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
 
 double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
   bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
-  return moved && hasFewRegisters() ? 0.3 : 0.1;
+  return !moved ? 0.1 : hasFewRegisters() ? 0.3 : 0.65;
 }
 
 double Chooser::getColdCost(unsigned factor) const {

@@ -246,6 +246,12 @@ SmallVector<int64_t> Chooser::getParallel() const {
   for (unsigned dim : parallels)
     if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
       cut(dim, 1, 1);
+  // Windows: whole lines of the image, a few of them, are read and written as they lie in memory.
+  bool byLines = best.vectorDim >= 0 && !slides(best.vectorDim);
+  if (byLines)
+    if (auto *outer = llvm::find_if(parallels, [&](unsigned dim) { return slides(dim); });
+        outer != parallels.end() && tiles[*outer] == 0)
+      cut(*outer, getRows(*outer), getRows(*outer));
   // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
   bool copies = (best.pack >= 0 && !best.prepack) || getDecodeRows() > 0;
   for (int64_t least : {copies ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
@@ -255,7 +261,7 @@ SmallVector<int64_t> Chooser::getParallel() const {
     if (copies)
       cut(best.vectorDim, best.vectors * width, best.vectors * width);
     for (unsigned slot = 0; slot < 2; ++slot)
-      if (int64_t dim = best.rowDims[slot]; dim >= 0 && tiles[dim] == 0)
+      if (int64_t dim = best.rowDims[slot]; dim >= 0 && tiles[dim] == 0 && (least == 1 || !byLines || !slides(dim)))
         cut(dim, best.rows[slot] * std::max<int64_t>(1, least / best.rows[slot]), best.rows[slot]);
     if (best.vectorDim >= 0 && !isDot(best) && tiles[best.vectorDim] == 0)
       cut(best.vectorDim, best.vectors * width, best.vectors * width);

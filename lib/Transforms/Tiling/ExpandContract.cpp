@@ -89,10 +89,13 @@ public:
         if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && isRow(dim) == rows)
           order.push_back(dim);
     };
+    bool hasLanes = contraction.vectorDim >= 0 && !contraction.isDot(), last = hasLanes && slidesInPlace();
     add(/*rows=*/false);
-    if (contraction.vectorDim >= 0 && !contraction.isDot())
+    if (hasLanes && !last)
       order.push_back(contraction.vectorDim);
     add(/*rows=*/true);
+    if (last)
+      order.push_back(contraction.vectorDim);
   }
 
   /// Makes the scratch memory of packed factors. A factor that moves with row dims cannot be packed by panels.
@@ -136,6 +139,24 @@ public:
   }
 
 private:
+  /// Whether the factor with the vector dim is read in place and moves with rows as well, as windows of an image do:
+  /// then there is no panel to keep, and tiles follow the lines of image and result.
+  bool slidesInPlace() {
+    TileContractOp op = contraction.op;
+    for (unsigned factor = 0; factor < 2; ++factor) {
+      AffineMap map = op.getMaps()[factor];
+      if (!map.isFunctionOfDim(contraction.vectorDim))
+        continue;
+      if (op.hasPanels(factor) || llvm::is_contained(op.getPack(), factor) || (factor == 1 && coded))
+        return false;
+      for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
+        if (!op.isReduction(dim) && static_cast<int64_t>(dim) != contraction.vectorDim && op.getRegisterTile(dim) > 1 &&
+            map.isFunctionOfDim(dim))
+          return true;
+    }
+    return false;
+  }
+
   void emitTiles(unsigned depth) {
     if (depth == order.size()) {
       for (int64_t factor : contraction.op.getPanels())
