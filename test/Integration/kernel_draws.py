@@ -208,23 +208,30 @@ FUNCTIONS = {"exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "
              "tanh": np.tanh, "erf": None, "sin": np.sin, "cos": np.cos, "tan": np.tan, "atan": np.arctan, "asin": np.arcsin,
              "acos": np.arccos, "sinh": np.sinh, "cosh": np.cosh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
              "cbrt": np.cbrt, "rsqrt": lambda x: 1 / np.sqrt(x)}
+#: Forms with a lowering of their own: the body of the kernel, from %a to %r, and what it computes.
+FORMS = {"exp_nonpositive": ("  %p = math.absf %a : f32\n  %n = arith.negf %p : f32\n  %r = math.exp %n {tenon.nonpositive} : f32\n",
+                             lambda x: np.exp(-np.abs(x))),
+         **{f"pow_{power.replace('.', '_')}": (f"  %y = arith.constant {power} : f32\n  %r = math.powf %a, %y : f32\n",
+                                              lambda x, power=power: np.power(x, float(power))) for power in ("0.25", "0.5", "0.75", "1.5")}}
 
 
 def check_math(cpu, folder, limit=2.0):
     """Every function on f32 within `limit` ulp, NaN and infinity where they belong."""
     import math
-    functions = dict(FUNCTIONS, erf=np.vectorize(math.erf))
+    functions = {name: (f"  %r = math.{name} %a : f32\n", function) for name, function in FUNCTIONS.items()}
+    functions["erf"] = (functions["erf"][0], np.vectorize(math.erf))
+    functions.update(FORMS)
     text = ""
-    for name in functions:
+    for name, (body, _) in functions.items():
         text += (f"func.func @{name}_(%x: tensor<?xf32>, %o: tensor<?xf32>) -> tensor<?xf32> attributes {{tenon.kernel}} {{\n"
                  " %d = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = [\"parallel\"]}"
-                 f" ins(%x : tensor<?xf32>) outs(%o : tensor<?xf32>) {{\n ^bb0(%a: f32, %b: f32):\n  %r = math.{name} %a : f32\n"
+                 f" ins(%x : tensor<?xf32>) outs(%o : tensor<?xf32>) {{\n ^bb0(%a: f32, %b: f32):\n{body}"
                  "  linalg.yield %r : f32\n } -> tensor<?xf32>\n return %d : tensor<?xf32>\n}\n")
     library, failures, random_ = compile_kernels(text, cpu, folder), 0, np.random.default_rng(0)
     special = [0.0, -0.0, 1, -1, 0.5, 2, np.inf, -np.inf, np.nan, 1e-40, -1e-45, 88, -88, -103, 104, 0.625]
     x = np.concatenate([special, random_.uniform(-1, 1, 4000), random_.uniform(-20, 20, 4000), random_.uniform(-110, 110, 4000),
                         random_.standard_normal(4000) * np.exp(random_.uniform(-30, 15, 4000))]).astype(np.float32)
-    for name, function in functions.items():
+    for name, (_, function) in functions.items():
         result = np.zeros_like(x)
         call(library, name + "_", [x, result])
         with np.errstate(all="ignore"):

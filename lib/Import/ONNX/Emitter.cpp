@@ -631,7 +631,7 @@ V Emitter::softmax(const V &x, ArrayRef<int64_t> axes, bool logarithm) {
   V wide = isFloatDType(x->dtype) && x->dtype != proto::Double ? cast(x, proto::Float) : x;
   V top = reduce(wide, axes, true, -INFINITY, [](Scalar &s, A a) { return s.max(a[0], a[1]); });
   V shifted = subV(wide, top);
-  V e = elementwise({shifted}, wide->dtype, [](Scalar &s, A a) { return s.exp(a[0]); });
+  V e = elementwise({shifted}, wide->dtype, [](Scalar &s, A a) { return s.expNonpositive(a[0]); });
   V total = sum(e, axes, true);
   if (!logarithm)
     return cast(divV(e, total), x->dtype);

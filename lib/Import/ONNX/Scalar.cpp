@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Scalar.h"
+#include "tenon/Dialect/IR/Tenon.h"
 
 using namespace mlir;
 using namespace tenon::onnx;
@@ -48,6 +49,12 @@ Value Scalar::rem(Value x, Value y) {
   if (isUnsigned)
     return op<arith::RemUIOp>(x, safe);
   return op<arith::RemSIOp>(x, select(eq(safe, constLike(y, -1)), one, safe));
+}
+Value Scalar::expNonpositive(Value x) {
+  Value power = exp(x);
+  if (auto op = power.getDefiningOp<math::ExpOp>())
+    op->setAttr(tenon::kNonpositiveAttr, b.getUnitAttr());
+  return power;
 }
 Value Scalar::max(Value x, Value y) {
   if (isFloat(x))

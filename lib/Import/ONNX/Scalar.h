@@ -52,6 +52,8 @@ public:
   Value isNaN(Value x);
 
   Value exp(Value x) { return op<mlir::math::ExpOp>(x); }
+  /// e^x of an x that is at most 0, or NaN.
+  Value expNonpositive(Value x);
   Value log(Value x) { return op<mlir::math::LogOp>(x); }
   Value log1p(Value x) { return op<mlir::math::Log1pOp>(x); }
   Value sqrt(Value x) { return op<mlir::math::SqrtOp>(x); }

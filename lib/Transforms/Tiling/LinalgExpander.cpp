@@ -642,7 +642,7 @@ private:
     for (Operand &operand : operands)
       if (operand.output && operand.carried)
         outputs.push_back(&operand);
-    int64_t unroll = traits.cost > 24 ? 2 : kAccumulators;
+    int64_t unroll = traits.cost > (registerBits < 512 ? 12 : 24) ? 2 : kAccumulators; // few registers spill
     if (std::optional<int64_t> extent = getConstantIntValue(extents[vectorLoop]))
       while (unroll > 1 && *extent < unroll * lanes)
         unroll /= 2;

@@ -77,32 +77,57 @@ public:
   int64_t mantissaBits() const { return bits == 64 ? 52 : 23; }
   int64_t bias() const { return bits == 64 ? 1023 : 127; }
 
-  /// 1.5 * 2^mantissa: what is added to it is rounded to an integer, which stands in the low bits.
-  V roundingShift() { return c(bits == 64 ? 6755399441055744.0 : 12582912.0); }
+  /// 1.5 * 2^mantissa and twice the bias: what is added to it is rounded to an integer, which is what its bits grow by.
+  V scaleShift() { return c(getShift() + 2 * bias()); }
 
-  /// x * 2^n for an integral float n, rounded once; `shifted` is n + roundingShift(). n reaches what makes denormals
+  /// x * 2^n for an integral float n, rounded once; `shifted` is n + scaleShift(). n reaches what makes denormals
   /// and infinity of an x near 1.
   V scale(V x, V n, V shifted) {
-    if (scalesInOne) {
-      auto vector = mlir::cast<mlir::VectorType>(type);
-      int64_t lanes = vector.getDimSize(0);
-      V all = splat(b.getIntegerAttr(b.getIntegerType(lanes), -1), b.getIntegerType(lanes));
-      V rounding = splat(b.getI32IntegerAttr(4), b.getI32Type()); // as the processor is set
-      return mlir::LLVM::CallIntrinsicOp::create(b, loc, type,
-                                                 b.getStringAttr(bits == 64 ? "llvm.x86.avx512.mask.scalef.pd.512"
-                                                                            : "llvm.x86.avx512.mask.scalef.ps.512"),
-                                                 mlir::ValueRange{x, n, x, all, rounding})
-          .getResult(0);
-    }
-    // As a product of two powers, to reach both ends.
-    V count = isub(asInteger(shifted), asInteger(roundingShift()));
-    V half = shrs(count, 1);
-    V rest = isub(count, half);
-    V first = asFloat(shl(iadd(half, i(bias())), mantissaBits()));
-    V second = asFloat(shl(iadd(rest, i(bias())), mantissaBits()));
-    return mul(mul(x, first), second);
+    if (scalesInOne)
+      return scaleLanes(x, n, {});
+    // As a product of two powers, to reach both ends: 2^half, and what is left.
+    V half = fma(n, c(0.5), c(getShift() + bias()));
+    V rest = isub(asInteger(shifted), asInteger(half));
+    return mul(mul(x, powerOf(half)), asFloat(shl(rest, mantissaBits())));
   }
 
+  /// The same, but so that the sum's low bits are the exponent field of 2^(n + kDown).
+  V powerShift() { return c(getShift() + bias() + kDown); }
+
+  /// x * 2^n, rounded once, and 0 where `isZero`, for an x near 1 and an integral float n of at most 0 that elsewhere
+  /// makes denormals at least; `shifted` is n + powerShift().
+  V scaleDown(V x, V n, V shifted, V isZero) {
+    if (scalesInOne)
+      return scaleLanes(x, n, isZero);
+    V scaled = select(isZero, c(0.0), mul(x, powerOf(shifted)));
+    return mul(scaled, c(0x1p-64));
+  }
+
+private:
+  static constexpr double kDown = 64;
+  double getShift() const { return bits == 64 ? 6755399441055744.0 : 12582912.0; }
+  /// The float whose exponent field is in the low bits of `field`.
+  V powerOf(V field) { return asFloat(shl(asInteger(field), mantissaBits())); }
+
+  /// x * 2^n in one instruction; 0 in the lanes of `isZero`, where it is given.
+  V scaleLanes(V x, V n, V isZero) {
+    auto vector = mlir::cast<mlir::VectorType>(type);
+    mlir::Type word = b.getIntegerType(vector.getDimSize(0));
+    V lanes = splat(b.getIntegerAttr(word, -1), word), otherwise = x;
+    if (isZero) {
+      V others =
+          mlir::arith::XOrIOp::create(b, loc, isZero, splat(b.getBoolAttr(true), withElement(type, b.getI1Type())));
+      lanes = mlir::LLVM::BitcastOp::create(b, loc, word, others);
+      otherwise = c(0.0);
+    }
+    V rounding = splat(b.getI32IntegerAttr(4), b.getI32Type()); // as the processor is set
+    auto name =
+        b.getStringAttr(bits == 64 ? "llvm.x86.avx512.mask.scalef.pd.512" : "llvm.x86.avx512.mask.scalef.ps.512");
+    return mlir::LLVM::CallIntrinsicOp::create(b, loc, type, name, mlir::ValueRange{x, n, otherwise, lanes, rounding})
+        .getResult(0);
+  }
+
+public:
   mlir::OpBuilder &b;
   mlir::Location loc;
   mlir::Type type, element, integer;

@@ -28,15 +28,19 @@ constexpr double kLn2 = 0.6931471805599453, kInf = std::numeric_limits<double>::
                  kNaN = std::numeric_limits<double>::quiet_NaN(), kHalfPi = 1.5707963267948966, kPi = 3.141592653589793;
 
 /// e^x, or 2^x with `base2`. f32: within 0.9 ulp; the polynomial is the minimax one of degree 6 whose first two
-/// coefficients are 1 (relative error 3e-9).
-V exp(MathBuilder &m, V x, bool base2 = false) {
+/// coefficients are 1 (relative error 3e-9). `nonpositive`: x is at most 0, or NaN.
+V exp(MathBuilder &m, V x, bool base2 = false, bool nonpositive = false) {
   bool wide = m.isDouble();
   double unit = base2 ? 1.0 : kLn2;
-  // The bounds come first, so that a NaN stays one; all that follows keeps it.
-  V clamped = m.boundBelow(m.c((wide ? -1080.0 : -152.0) * unit), m.boundAbove(m.c((wide ? 1026.0 : 130.0) * unit), x));
+  // The bounds come first, so that a NaN stays one; all that follows keeps it. Below the lower one the result is 0
+  // without them, whatever comes of it until then.
+  V clamped = x;
+  if (!nonpositive)
+    clamped = m.boundBelow(m.c((wide ? -1080.0 : -152.0) * unit), m.boundAbove(m.c((wide ? 1026.0 : 130.0) * unit), x));
   // The nearest integer, in the low bits of a number so large that it has no others.
-  V shifted = m.fma(clamped, m.c(1.0 / unit), m.roundingShift());
-  V n = m.sub(shifted, m.roundingShift()), r;
+  V shift = nonpositive ? m.powerShift() : m.scaleShift();
+  V shifted = m.fma(clamped, m.c(1.0 / unit), shift);
+  V n = m.sub(shifted, shift), r;
   if (base2) {
     r = m.mul(m.sub(clamped, n), m.c(kLn2));
   } else {
@@ -49,9 +53,12 @@ V exp(MathBuilder &m, V x, bool base2 = false) {
     for (int k = 1; k <= 13; ++k)
       coefficients.push_back(coefficients.back() / k);
   }
+  V power = m.polynomial(r, coefficients);
   // A product that becomes 0 takes processors a hundred cycles, one with 0 does not; scores that a mask hides are many.
   V isZero = m.less(x, m.c((wide ? -1076.0 : -151.0) * unit));
-  return m.scale(m.select(isZero, m.c(0.0), m.polynomial(r, coefficients)), n, shifted);
+  if (nonpositive)
+    return m.scaleDown(power, n, shifted, isZero);
+  return m.scale(m.select(isZero, m.c(0.0), power), n, shifted);
 }
 
 V expm1(MathBuilder &m, V x) {
@@ -316,24 +323,26 @@ V powConstant(MathBuilder &m, V x, Value exponent) {
     return {};
   V root = m.sqrt(x), result;
   double y = value.convertToDouble();
-  if (y == 0.25)
+  if (y == 0.25) {
     result = m.sqrt(root);
-  else if (y == 0.5)
+  } else if (y == 0.5) {
     result = root;
-  else if (y == 0.75)
-    result = m.mul(root, m.sqrt(root));
-  else if (y == 1.5)
+  } else if (y == 0.75) { // the root of the root, and what is left of that one's rounding
+    V q = m.sqrt(root), rest = m.fma(m.neg(q), q, root);
+    result = m.fma(root, q, m.mul(m.mul(rest, m.c(0.5)), q));
+  } else if (y == 1.5) {
     result = m.mul(root, x);
-  else
+  } else {
     return {};
-  return m.select(m.equal(x, m.c(-kInf)), m.c(kInf), m.abs(result));
+  }
+  return m.select(m.equal(m.abs(x), m.c(kInf)), m.c(kInf), m.abs(result));
 }
 
 /// Functions of f64 values; null for ops that need no expansion.
 V expandWide(MathBuilder &m, Operation *op, ValueRange args) {
   V x = args[0];
   return llvm::TypeSwitch<Operation *, V>(op)
-      .Case<math::ExpOp>([&](auto) { return exp(m, x); })
+      .Case<math::ExpOp>([&](auto) { return exp(m, x, /*base2=*/false, op->hasAttr(tenon::kNonpositiveAttr)); })
       .Case<math::Exp2Op>([&](auto) { return exp(m, x, /*base2=*/true); })
       .Case<math::ExpM1Op>([&](auto) { return expm1(m, x); })
       .Case<math::LogOp>([&](auto) { return log(m, x); })
@@ -378,7 +387,7 @@ Value tenon::expandMathOp(OpBuilder &builder, Operation *op, ValueRange operands
   if (m.isDouble())
     return expandWide(m, op, operands);
   if (isa<math::ExpOp>(op))
-    return exp(m, x);
+    return exp(m, x, /*base2=*/false, op->hasAttr(tenon::kNonpositiveAttr));
   if (isa<math::Exp2Op>(op))
     return exp(m, x, /*base2=*/true);
   if (isa<math::TanhOp>(op))

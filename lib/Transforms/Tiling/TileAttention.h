@@ -289,6 +289,12 @@ private:
   /// The logarithm of what a softmax has summed.
   mlir::Value finishSum(AttentionState state, mlir::Value place);
   mlir::Value exp(mlir::Value a) { return mlir::math::ExpOp::create(rewriter, loc, a); }
+  /// e^(a - most), where `most` is at least `a`.
+  mlir::Value expBelow(mlir::Value a, mlir::Value most) {
+    auto power = mlir::math::ExpOp::create(rewriter, loc, subf(a, most));
+    power->setAttr(kNonpositiveAttr, rewriter.getUnitAttr());
+    return power;
+  }
   mlir::Value subf(mlir::Value a, mlir::Value b) { return mlir::arith::SubFOp::create(rewriter, loc, a, b); }
   mlir::Value mulf(mlir::Value a, mlir::Value b) { return mlir::arith::MulFOp::create(rewriter, loc, a, b); }
   mlir::Value divf(mlir::Value a, mlir::Value b) { return mlir::arith::DivFOp::create(rewriter, loc, a, b); }

@@ -69,7 +69,7 @@ AttentionState AttentionTiler::accumulate(const KeyTile &tile, Value weights, At
     // What was summed under the old highest score; rows that have seen nothing keep their zeros.
     scale =
         generic({state.highest, highest}, empty(rowSizes, type), false, [&](ArrayRef<Value> inputs, Value) -> Value {
-          return select(isLowest(inputs[1]), number(1), exp(subf(inputs[0], inputs[1])));
+          return select(isLowest(inputs[1]), number(1), expBelow(inputs[0], inputs[1]));
         });
     next.highest = copy(highest, state.highest);
     Value before = generic({scale}, state.sum, false,
@@ -77,7 +77,7 @@ AttentionState AttentionTiler::accumulate(const KeyTile &tile, Value weights, At
     // The weights, in the place of scores, and their sum at once.
     SmallVector<Value> both =
         generic({highest}, {before, weights}, true, [&](ArrayRef<Value> inputs, ArrayRef<Value> outs) {
-          Value weight = select(isLowest(inputs[0]), number(0), exp(subf(outs[1], inputs[0])));
+          Value weight = select(isLowest(inputs[0]), number(0), expBelow(outs[1], inputs[0]));
           return SmallVector<Value>{addf(weight, outs[0]), weight};
         });
     next.sum = both[0];

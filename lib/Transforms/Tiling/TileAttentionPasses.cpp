@@ -68,7 +68,7 @@ AttentionState AttentionTiler::runPasses(AttentionState state) {
 
   Weigh weighing;
   auto softmaxWeight = [&](Value score, ArrayRef<Value> state) -> Value {
-    return divf(exp(subf(score, state[0])), state[1]);
+    return divf(expBelow(score, state[0]), state[1]);
   };
   auto entmaxWeight = [&](Value score, ArrayRef<Value> state) -> Value {
     Value sum = select(compare(arith::CmpFPredicate::OEQ, state[2], this->number(0)), this->number(1), state[2]);
@@ -118,10 +118,10 @@ Value AttentionTiler::foldHighest(Value scores, Value highest) {
 SmallVector<Value> AttentionTiler::foldSoftmax(Value scores, ValueRange state) {
   Value highest = foldHighest(scores, copy(state[0], empty(rowSizes, type)));
   Value sum = generic({state[0], highest}, state[1], false, [&](ArrayRef<Value> inputs, Value sum) -> Value {
-    return select(isLowest(inputs[1]), sum, mulf(sum, exp(subf(inputs[0], inputs[1]))));
+    return select(isLowest(inputs[1]), sum, mulf(sum, expBelow(inputs[0], inputs[1])));
   });
   sum = generic({scores, highest}, sum, true, [&](ArrayRef<Value> inputs, Value sum) -> Value {
-    return addf(select(isLowest(inputs[1]), number(0), exp(subf(inputs[0], inputs[1]))), sum);
+    return addf(select(isLowest(inputs[1]), number(0), expBelow(inputs[0], inputs[1])), sum);
   });
   return {copy(highest, state[0]), sum};
 }

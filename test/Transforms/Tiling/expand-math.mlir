@@ -1,14 +1,39 @@
 // RUN: tenon-opt %s --tenon-expand-math | FileCheck %s
 
-// The nearest integer, two for what is left, six for the polynomial.
+// The nearest integer, two for what is left, six for the polynomial, and half of the exponent, for two powers.
 // CHECK-LABEL: func.func @exp
 // CHECK-NOT: math.exp
-// CHECK-COUNT-9: math.fma
+// CHECK-COUNT-10: math.fma
 // CHECK-NOT: math.fma
-// CHECK: arith.shli
+// CHECK-COUNT-2: arith.shli
 // CHECK: return
 func.func @exp(%x: vector<16xf32>) -> vector<16xf32> {
   %y = math.exp %x : vector<16xf32>
+  return %y : vector<16xf32>
+}
+
+// Of what is at most 0 one power and a constant one are enough, and nothing is clamped.
+// CHECK-LABEL: func.func @exp_nonpositive
+// CHECK-NOT: arith.select
+// CHECK-COUNT-9: math.fma
+// CHECK-NOT: math.fma
+// CHECK-COUNT-1: arith.shli
+// CHECK-COUNT-1: arith.select
+// CHECK-NOT: arith.select
+// CHECK: return
+func.func @exp_nonpositive(%x: vector<16xf32>) -> vector<16xf32> {
+  %y = math.exp %x {tenon.nonpositive} : vector<16xf32>
+  return %y : vector<16xf32>
+}
+
+// Roots instead of a logarithm.
+// CHECK-LABEL: func.func @pow
+// CHECK-NOT: f64
+// CHECK-COUNT-2: math.sqrt
+// CHECK: return
+func.func @pow(%x: vector<16xf32>) -> vector<16xf32> {
+  %c = arith.constant dense<0.75> : vector<16xf32>
+  %y = math.powf %x, %c : vector<16xf32>
   return %y : vector<16xf32>
 }
 

@@ -51,6 +51,8 @@ inline constexpr llvm::StringLiteral kUnfusedAttr = "tenon.unfused";
 /// On a linalg contraction: fives of input, dimension, and first and end of what is not padding there, and the
 /// dimension's size, by which a reader knows that it is still what it was (NonzeroRange).
 inline constexpr llvm::StringLiteral kNonzeroAttr = "tenon.nonzero";
+/// On math.exp: its operand is at most 0, or NaN, as a softmax's are.
+inline constexpr llvm::StringLiteral kNonpositiveAttr = "tenon.nonpositive";
 /// On a module: the exactness class, "fast" where kernels may stay within an error bound; without it they do the same
 /// operations in any order.
 inline constexpr llvm::StringLiteral kPrecisionAttr = "tenon.precision";
