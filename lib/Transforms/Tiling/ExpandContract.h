@@ -1,7 +1,8 @@
 //===- ExpandContract.h - what the parts of the contraction's expansion share ---===//
 //
 // ExpandContract.cpp makes the loops over tiles, ExpandContractPack.cpp the panels, ExpandContractKernel.cpp what runs
-// inside one register tile, and ExpandContractEpilogue.cpp what becomes of its sums.
+// inside one register tile, ExpandContractAhead.cpp what it prefetches, and ExpandContractEpilogue.cpp what becomes of
+// its sums.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -10,6 +11,8 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
+
+#include <set>
 
 namespace tenon::contract {
 
@@ -106,6 +109,26 @@ protected:
   mlir::Location loc;
   /// Per iteration dim: the index that loops have reached; null for 0.
   llvm::SmallVector<mlir::Value> place;
+};
+
+/// What the steps of a register tile prefetch.
+class TileAsks : public TilePlaces {
+public:
+  using TilePlaces::TilePlaces;
+
+protected:
+  /// Prefetches what of the next panel belongs to `tap`, unless it is in `asked`.
+  void askAhead(llvm::ArrayRef<mlir::Value> leftBase, llvm::ArrayRef<mlir::Value> rightBase, const Key &tap,
+                std::set<std::pair<unsigned, Key>> &asked);
+  /// Prefetches what the next tile reads of a factor at this point of the reduction and this one does not.
+  void askNext(unsigned factor, llvm::ArrayRef<mlir::Value> base);
+  /// Few rows read each element of the right factor once, so it comes from memory: prefetches what lies a page ahead,
+  /// where hardware does not look.
+  void askAheadInPlace(mlir::Value memref, llvm::ArrayRef<mlir::Value> indices, const Key &steps);
+
+  /// Offsets per iteration dim: of the tile's rows, and of the points of the reduction that are unrolled.
+  llvm::SmallVector<Key> rows, taps;
+  llvm::SmallVector<unsigned> loops; ///< the other reduction dims, outermost first
 };
 
 /// The ops of a region on vectors of `width` lanes, or on scalars where that is 1; the yielded value. `mapping` has the
