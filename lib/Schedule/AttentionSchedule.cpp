@@ -133,7 +133,7 @@ ScheduleAttr tenon::getDefaultSchedule(AttentionOp op, TargetAttr target) {
       --rows;
   // Six rows of accumulators; one row leaves registers for more vectors.
   int64_t rowTile = std::min<int64_t>(rows, 6), headTile = rows == 1 ? std::min<int64_t>(heads, 6) : 1;
-  int64_t vectors = target.getVectorRegisters() > 16 ? 4 : 2;
+  int64_t vectors = rowTile == 1 && headTile == 1 ? 8 : target.getVectorRegisters() > 16 ? 4 : 2;
   return ScheduleAttr::get(op.getContext(), /*version=*/1, "attention",
                            {1, heads, rows, getKeysPerUnit(op, heads, rows)}, {0, 0, 0, kKeys}, {},
                            {1, headTile, rowTile, vectors * width}, {}, {}, {}, /*vectorDim=*/3, width);

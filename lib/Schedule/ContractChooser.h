@@ -118,6 +118,9 @@ private:
 
   double getExtent(int64_t dim) const { return dim < 0 ? 1 : extents[dim]; }
 
+  /// Whether rows of a dot product would make several streams of an operand that comes from memory, each element once.
+  bool splitsStream(const Tile &tile) const;
+
   void evaluate(Tile tile);
 
   void tryVectorDim(unsigned vectorDim);

@@ -262,10 +262,23 @@ double Chooser::getScatterCost(const Tile &tile) const {
   return 3.0 * width;
 }
 
+bool Chooser::splitsStream(const Tile &tile) const {
+  for (unsigned operand = 0; operand < 2; ++operand) {
+    bool readOnce = llvm::all_of(parallels, [&](unsigned dim) { return dependsOn(operand, dim) || extents[dim] == 1; });
+    double bytes = elementBytes * reductionPoints * parallelPoints;
+    for (unsigned slot = 0; slot < 2 && readOnce && bytes > target.getL2Bytes(); ++slot)
+      if (tile.rows[slot] > 1 && dependsOn(operand, tile.rowDims[slot]))
+        return true;
+  }
+  return false;
+}
+
 void Chooser::evaluate(Tile tile) {
   auto [used, sums] = countRegisters(tile);
   int64_t registers = target.getVectorRegisters();
   if (used > (hasFewRegisters() ? registers : registers - 2) || sums > registers * 3 / 4)
+    return;
+  if (isDot(tile) && splitsStream(tile))
     return;
   placeInCaches(tile);
   if (used == registers)

@@ -13,9 +13,9 @@ module attributes {tenon.target = #avx512} {
     return %1 : tensor<1024x1024xf32>
   }
 
-  // Few rows times a transposed factor: sums along k in the lanes.
+  // One row times a transposed factor: sums along k in the lanes, one stream of the factor.
   // CHECK: func.func private @vector_times_transposed
-  // CHECK-SAME: register = [1, 8, 16], vector_dim = 2, vector_width = 16
+  // CHECK-SAME: register = [1, 1, 16], vector_dim = 2, vector_width = 16
   func.func private @vector_times_transposed(%a: tensor<1x2048xf32>, %b: tensor<1000x2048xf32>, %o: tensor<1x1000xf32>) -> tensor<1x1000xf32> attributes {tenon.kernel} {
     %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<1x2048xf32>) rhs(%b : tensor<1000x2048xf32>) outs(%o : tensor<1x1000xf32>)
         maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>] {

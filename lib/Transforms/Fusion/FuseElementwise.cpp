@@ -149,8 +149,42 @@ struct SplitContractionInit : OpRewritePattern<linalg::GenericOp> {
   }
 };
 
+/// A contraction reads what a transpose reads, in that order: packing, or a dot product, takes it as it lies.
+struct ReadThroughTranspose : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op, PatternRewriter &rewriter) const override {
+    if (!isContraction(op) || op->hasAttr(kNonzeroAttr))
+      return rewriter.notifyMatchFailure(op, "not a contraction, or one that counts on its operands' dims");
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+      AffineMap map = op.getMatchingIndexingMap(operand);
+      if (!producer || !isTranspose(producer) || !map.isProjectedPermutation() ||
+          isLoadTimeConstant(producer->getResult(0)))
+        continue;
+      OpOperand &source = *producer.getDpsInputOperands().front();
+      AffineMap order = inversePermutation(producer.getMatchingIndexingMap(producer.getDpsInitOperand(0)));
+      SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+      maps[operand->getOperandNumber()] = producer.getMatchingIndexingMap(&source).compose(order).compose(map);
+      rewriter.modifyOpInPlace(op, [&] {
+        operand->set(source.get());
+        op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+      });
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "no transpose to read through");
+  }
+
+  /// Whether each element goes to one other place as it is.
+  static bool isTranspose(linalg::GenericOp op) {
+    return op.getNumDpsInputs() == 1 && op.getNumResults() == 1 && op.getNumReductionLoops() == 0 &&
+           op.getBody()->getTerminator()->getOperand(0) == op.getBody()->getArgument(0) &&
+           llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isPermutation(); });
+  }
+};
+
 } // namespace
 
 void fusion::populateElementwiseFusionPatterns(RewritePatternSet &patterns) {
-  patterns.add<MergeProducer, SplitContractionInit>(patterns.getContext());
+  patterns.add<MergeProducer, SplitContractionInit, ReadThroughTranspose>(patterns.getContext());
 }

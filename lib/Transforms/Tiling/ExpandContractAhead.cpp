@@ -88,7 +88,8 @@ void TileAsks::askAheadInPlace(Value memref, ArrayRef<Value> indices, const Key 
   auto type = cast<MemRefType>(memref.getType());
   auto [strides, offset] = type.getStridesAndOffset();
   int64_t outer = type.getRank() - 2;
-  if (outer < 0 || leftRows.size() > kFewRows || !isContiguous(memref, steps) || ShapedType::isDynamic(strides[outer]))
+  if (contraction.isDot() || outer < 0 || leftRows.size() > kFewRows || !isContiguous(memref, steps) ||
+      ShapedType::isDynamic(strides[outer]))
     return;
   int64_t rowBytes = strides[outer] * type.getElementTypeBitWidth() / 8;
   if (rowBytes == 0 || rowBytes > kAheadBytes)

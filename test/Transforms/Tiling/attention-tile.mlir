@@ -41,7 +41,7 @@ func.func private @causal(%q: tensor<2x8x128x64xf32>, %k: tensor<2x4x256x64xf32>
 // One query: sums along the depth. A region that reads an index runs on the tile of scores. Without a mask and with
 // keys that fill their tiles nothing is hidden.
 // CHECK-LABEL: func private @one_query
-// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 1, 4, 16>, vector_dim = 2 : i64, vector_width = 16 : i64}
+// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 1, 1, 16>, vector_dim = 2 : i64, vector_width = 16 : i64}
 // CHECK: linalg.generic
 // CHECK: linalg.index 1
 // CHECK-NOT: scf.if
