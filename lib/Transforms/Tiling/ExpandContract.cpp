@@ -120,6 +120,8 @@ public:
   }
 
   void emit() {
+    if (!panels[1])
+      askForBlock(builder, contraction);
     if (!contraction.hasChunks())
       return emitTiles(0);
     unsigned dim = contraction.op.getReductionDims().front();
@@ -451,27 +453,6 @@ private:
   Value panels[2];
   bool wholePanel = false; ///< the tile's lanes start a panel
 };
-
-/// How often an element of `factor` is read: the extents of the parallel dims that it does not move with.
-OpFoldResult countRows(OpBuilder &builder, const Contraction &contraction, unsigned factor) {
-  TileContractOp op = contraction.op;
-  Location loc = op.getLoc();
-  int64_t fixed = 1;
-  Value rows;
-  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
-    if (op.isReduction(dim) || op.getMaps()[factor].isFunctionOfDim(dim))
-      continue;
-    if (std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim])) {
-      fixed *= *extent;
-      continue;
-    }
-    Value extent = cast<Value>(contraction.extents[dim]);
-    rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
-  }
-  if (!rows)
-    return builder.getIndexAttr(fixed);
-  return arith::MulIOp::create(builder, loc, rows, arith::ConstantIndexOp::create(builder, loc, fixed)).getResult();
-}
 
 /// Whether what is decoded for one tile serves all others of the same lanes.
 bool canDecodePanels(const Contraction &contraction) {

@@ -141,6 +141,13 @@ mlir::Value cloneOnLanes(mlir::OpBuilder &builder, mlir::Location loc, mlir::Blo
 void emitEpilogue(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile,
                   llvm::ArrayRef<TilePlaces::Key> rows, llvm::ArrayRef<mlir::Value> sums);
 
+/// How often an element of `factor` is read: the extents of the parallel dims that it does not move with.
+mlir::OpFoldResult countRows(mlir::OpBuilder &builder, const Contraction &contraction, unsigned factor);
+
+/// Prefetches a short block of the right factor that few rows read, a page of keys or values: hardware takes some lines
+/// to see that there is a stream.
+void askForBlock(mlir::OpBuilder &builder, const Contraction &contraction);
+
 /// Copies the panel of `factor` that belongs to the tile's lanes to `panel`. The tile's base has all parallel dims that
 /// the factor depends on.
 void emitPack(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, unsigned factor,

@@ -7,7 +7,10 @@
 #include "ExpandContract.h"
 #include "tenon/Transforms/Tiling/VectorMemory.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 #include <map>
 #include <set>
@@ -35,16 +38,31 @@ void TileAsks::askNext(unsigned factor, ArrayRef<Value> base) {
   const MicroTile::Next &next = *tile.next[factor];
   ArrayRef<SmallVector<int64_t>> coefficients = contraction.coefficients[factor];
   int64_t line = 64 * 8 / getElementTypeOrSelf(op->getOperand(factor).getType()).getIntOrFloatBitWidth();
-  // Elements of one run of lines: their last index, by all others.
+  // How many places of a row dim's index the loops of the reduction pass by: other turns ask for these.
+  auto countPassed = [&](unsigned row) -> int64_t {
+    int64_t passed = 1;
+    for (unsigned dim : loops)
+      for (ArrayRef<int64_t> of : coefficients)
+        if (of[row] != 0 && of[dim] != 0)
+          passed = std::max(passed, getConstantIntValue(contraction.extents[dim]).value_or(1));
+    return passed;
+  };
+  bool passesBy = countPassed(next.dim) > 1;
+  auto isAsked = [&](const Key &row) {
+    for (auto [dim, count] : llvm::enumerate(tile.rows)) {
+      int64_t passed = count > 1 ? countPassed(dim) : 1;
+      bool isLast = row[dim] == count - 1;
+      if (passed > 1 && !isLast && (dim == next.dim || row[dim] % passed != 0))
+        return false;
+    }
+    return true;
+  };
+  // Elements of one run of lines: the first and the last index, by all others.
   std::map<Key, std::pair<int64_t, int64_t>> runs;
-  // Where a loop of the reduction passes by the rows of the window, its other turns ask for the others.
-  bool passesBy = llvm::any_of(loops, [&](unsigned dim) {
-    return llvm::any_of(coefficients, [&](ArrayRef<int64_t> of) { return of[next.dim] != 0 && of[dim] != 0; });
-  });
   Key steps = getSteps(factor);
   const Lanes &last = tile.lanes.back();
   int64_t reach = steps.empty() ? 0 : steps.back() * (last.offset + last.width - 1);
-  for (const Key &row : passesBy ? ArrayRef(rows).take_back() : ArrayRef(rows))
+  for (const Key &row : llvm::make_filter_range(rows, isAsked))
     for (const Key &tap : taps) {
       Key key = getOffsets(factor, row, tap, 0);
       int64_t from = key.pop_back_val();
@@ -60,8 +78,10 @@ void TileAsks::askNext(unsigned factor, ArrayRef<Value> base) {
     int64_t forward = next.step * coefficients.back()[next.dim];
     if (offsets != key && !passesBy && runs.contains(offsets))
       continue; // this tile has the row
+    // Along the lines the tile before has asked for all but what it moves on by.
     int64_t end = run.second + (forward == 0 ? 0 : std::max(forward, line));
-    int64_t lines = llvm::divideCeil(run.second - run.first + 1, line), share = llvm::divideCeil(lines, next.tiles);
+    int64_t lines = llvm::divideCeil(forward > 0 ? forward : run.second - run.first + 1, line);
+    int64_t share = llvm::divideCeil(lines, next.tiles);
     offsets.push_back(end);
     for (int64_t position = 0; position < share; ++position) {
       SmallVector<Value> indices = getIndices(base, offsets);
@@ -98,4 +118,48 @@ void TileAsks::askAheadInPlace(Value memref, ArrayRef<Value> indices, const Key 
   ahead[outer] = add(ahead[outer], constant(llvm::divideCeil(kAheadBytes, rowBytes)));
   memref::PrefetchOp::create(builder, loc, memref, ahead, /*isWrite=*/false, /*localityHint=*/3,
                              /*isDataCache=*/true);
+}
+
+OpFoldResult contract::countRows(OpBuilder &builder, const Contraction &contraction, unsigned factor) {
+  TileContractOp op = contraction.op;
+  Location loc = op.getLoc();
+  int64_t fixed = 1;
+  Value rows;
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+    if (op.isReduction(dim) || op.getMaps()[factor].isFunctionOfDim(dim))
+      continue;
+    if (std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim])) {
+      fixed *= *extent;
+      continue;
+    }
+    Value extent = cast<Value>(contraction.extents[dim]);
+    rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
+  }
+  if (!rows)
+    return builder.getIndexAttr(fixed);
+  return arith::MulIOp::create(builder, loc, rows, arith::ConstantIndexOp::create(builder, loc, fixed)).getResult();
+}
+
+void contract::askForBlock(OpBuilder &builder, const Contraction &contraction) {
+  constexpr int64_t kFewRows = 8, kShortBlock = 32, kLineBits = 512, kShortRowBits = 8 * 4096;
+  TileContractOp op = contraction.op;
+  Location loc = op.getLoc();
+  Value block = op.getRhs();
+  auto type = cast<MemRefType>(block.getType());
+  auto [strides, offset] = type.getStridesAndOffset();
+  std::optional<int64_t> reads = getConstantIntValue(countRows(builder, contraction, 1));
+  int64_t bits = type.getElementTypeBitWidth();
+  if (!reads || *reads > kFewRows || contraction.decodes || op.hasPanels(1) || type.getRank() != 2 ||
+      (!type.isDynamicDim(0) && type.getDimSize(0) > kShortBlock) || type.isDynamicDim(1) || strides[1] != 1 ||
+      strides[0] != type.getDimSize(1) || strides[0] * bits > kShortRowBits)
+    return;
+  auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(builder, loc, value); };
+  Value count = builder.createOrFold<memref::DimOp>(loc, block, 0);
+  count = builder.createOrFold<arith::MinSIOp>(loc, count, constant(kShortBlock));
+  auto loop = scf::ForOp::create(builder, loc, constant(0), count, constant(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  for (int64_t column = 0; column < type.getDimSize(1); column += kLineBits / bits)
+    memref::PrefetchOp::create(builder, loc, block, ValueRange{loop.getInductionVar(), constant(column)},
+                               /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }

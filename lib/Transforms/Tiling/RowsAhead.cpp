@@ -1,8 +1,7 @@
 //===- RowsAhead.cpp - which ops ask memory for the next unit's rows ----------------------===//
 //
-// Kernels that pass over a row several times read it from memory in the first pass alone, and write what leaves the
-// kernel in the last one; meanwhile memory is idle. The last pass over what is read asks for the row of the next unit,
-// and so does the pass that writes.
+// Kernels that pass over a row several times read it from memory in the first pass alone; meanwhile memory is idle. The
+// last pass over it asks for the row of the next unit.
 //
 //===----------------------------------------------------------------------===//
 #include "LinalgExpander.h"

@@ -128,3 +128,34 @@ func.func @bitcast(%a: tensor<?xi32>) -> tensor<?xf32> {
   %0 = tensor.bitcast %a : tensor<?xi32> to tensor<?xf32>
   return %0 : tensor<?xf32>
 }
+
+// A matmul reads what a transpose reads.
+// CHECK-LABEL: func.func @through_transpose
+//   CHECK-NOT:   tensor<8x16xf32>
+//       CHECK:   linalg.generic {indexing_maps = [#{{.*}}, #{{.*}}, #{{.*}}], iterator_types = ["parallel", "parallel", "reduction"]} ins(%arg0, %arg1 : tensor<4x8xf32>, tensor<16x8xf32>)
+//   CHECK-NOT:   linalg.generic
+func.func @through_transpose(%a: tensor<4x8xf32>, %b: tensor<16x8xf32>) -> tensor<4x16xf32> {
+  %e = tensor.empty() : tensor<8x16xf32>
+  %t = linalg.transpose ins(%b : tensor<16x8xf32>) outs(%e : tensor<8x16xf32>) permutation = [1, 0]
+  %zero = arith.constant 0.0 : f32
+  %o = tensor.empty() : tensor<4x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%o : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %c = linalg.matmul ins(%a, %t : tensor<4x8xf32>, tensor<8x16xf32>) outs(%f : tensor<4x16xf32>) -> tensor<4x16xf32>
+  return %c : tensor<4x16xf32>
+}
+
+// A weight is turned when it is loaded.
+// CHECK-LABEL: func.func @weight
+//       CHECK:   linalg.generic
+//       CHECK:     linalg.yield
+//       CHECK:   ins(%arg0, %{{.*}} : tensor<4x2xf32>, tensor<2x3xf32>)
+func.func @weight(%a: tensor<4x2xf32>) -> tensor<4x3xf32> {
+  %b = arith.constant dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
+  %e = tensor.empty() : tensor<2x3xf32>
+  %t = linalg.transpose ins(%b : tensor<3x2xf32>) outs(%e : tensor<2x3xf32>) permutation = [1, 0]
+  %zero = arith.constant 0.0 : f32
+  %o = tensor.empty() : tensor<4x3xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%o : tensor<4x3xf32>) -> tensor<4x3xf32>
+  %c = linalg.matmul ins(%a, %t : tensor<4x2xf32>, tensor<2x3xf32>) outs(%f : tensor<4x3xf32>) -> tensor<4x3xf32>
+  return %c : tensor<4x3xf32>
+}
