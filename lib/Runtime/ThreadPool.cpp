@@ -38,6 +38,7 @@ static int countForks() {
 ThreadPool::ThreadPool(int workers) : generation(countForks()) {
   workers = std::min(workers, 1024);
   threads.reserve(std::max(workers - 1, 0));
+  ranges = std::make_unique<Range[]>(std::max(workers, 1));
   try {
     for (int worker = 1; worker < workers; ++worker)
       threads.emplace_back([this, worker] { work(worker); });
@@ -55,7 +56,6 @@ ThreadPool::~ThreadPool() {
   stop = true;
   {
     std::lock_guard<std::mutex> guard(lock);
-    epoch.fetch_add(1);
   }
   wake.notify_all();
   for (std::thread &thread : threads)
@@ -63,30 +63,53 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::drain(int worker) {
-  for (int64_t lo; (lo = next.fetch_add(chunk, std::memory_order_relaxed)) < count;)
-    body(state, lo, std::min(count, lo + chunk), worker);
+  for (int number = worker, left = workers(); left > 0; number = number + 1 == workers() ? 0 : number + 1, --left) {
+    Range &range = ranges[number];
+    for (int64_t lo; (lo = range.next.fetch_add(chunk, std::memory_order_relaxed)) < range.end;)
+      body(state, lo, std::min(range.end, lo + chunk), worker);
+  }
 }
 
+/// The parts of `region`: workers inside, whether it is open, its number.
+static constexpr uint64_t kOpen = 1 << 16, kInside = kOpen - 1, kOne = kOpen << 1;
+static uint64_t numberOf(uint64_t region) { return region / kOne; }
+
 void ThreadPool::work(int worker) {
+  using Clock = std::chrono::steady_clock;
+  // Spin for about 50 us behind the last region, then park: a model's kernels follow each other closely, calls do not.
+  // While others still work the next kernel is yet to come, but that may take long.
+  constexpr auto kSpin = std::chrono::microseconds(50), kLongSpin = std::chrono::microseconds(2000);
   uint64_t seen = 0;
   for (;;) {
-    // Spin for about 50 us, then park: a model's kernels follow each other closely, calls do not.
-    auto start = std::chrono::steady_clock::now();
+    auto first = Clock::now(), start = first;
     int turns = 0;
-    while (epoch.load(std::memory_order_acquire) == seen) {
+    for (;;) {
+      if (stop.load(std::memory_order_relaxed))
+        return;
+      uint64_t now = region.load(std::memory_order_acquire);
+      bool open = (now & kOpen) != 0;
+      if (open && numberOf(now) != seen) {
+        if (!region.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel))
+          continue;
+        seen = numberOf(now);
+        break;
+      }
       __builtin_ia32_pause();
-      if (++turns % 64 == 0 && std::chrono::steady_clock::now() - start > std::chrono::microseconds(50)) {
+      if (++turns % 64 != 0)
+        continue;
+      auto time = Clock::now();
+      if (open)
+        start = time;
+      if (time - start > kSpin || time - first > kLongSpin) {
         std::unique_lock<std::mutex> guard(lock);
         parked.fetch_add(1);
-        wake.wait(guard, [&] { return epoch.load() != seen; });
+        wake.wait(guard, [&] { return stop || numberOf(region.load()) != numberOf(now); });
         parked.fetch_sub(1);
+        first = start = Clock::now();
       }
     }
-    seen = epoch.load(std::memory_order_acquire);
-    if (stop)
-      return;
     drain(worker);
-    running.fetch_sub(1, std::memory_order_release);
+    region.fetch_sub(1, std::memory_order_release);
   }
 }
 
@@ -99,12 +122,16 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   }
   body = newBody;
   state = newState;
-  count = n;
   // About eight chunks a worker: balance against the counter's traffic.
   chunk = std::max<int64_t>(1, n / (8 * static_cast<int64_t>(workers())));
-  next.store(0, std::memory_order_relaxed);
-  running.store(static_cast<int>(threads.size()), std::memory_order_relaxed);
-  epoch.fetch_add(1); // sequentially consistent with `parked`: either the worker sees the epoch or we see it parked
+  for (int64_t worker = 0, first = 0, all = workers(); worker < all; ++worker) {
+    int64_t end = first + n / all + (worker < n % all);
+    ranges[worker].next.store(first, std::memory_order_relaxed);
+    ranges[worker].end = end;
+    first = end;
+  }
+  // Sequentially consistent with `parked`: either the worker sees the region or we see it parked.
+  region.store((numberOf(region.load(std::memory_order_relaxed)) + 1) * kOne | kOpen);
   if (parked.load() > 0) {
     {
       std::lock_guard<std::mutex> guard(lock);
@@ -112,7 +139,8 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
     wake.notify_all();
   }
   drain(0);
-  while (running.load(std::memory_order_acquire) != 0)
+  region.fetch_and(~kOpen, std::memory_order_acq_rel);
+  while ((region.load(std::memory_order_acquire) & kInside) != 0)
     __builtin_ia32_pause();
   busy.store(false, std::memory_order_release);
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -12,8 +13,8 @@ namespace tenon::runtime {
 /// Cores that affinity and the cgroup's quota allow this process; at least 1.
 int availableCores();
 
-/// A fixed set of workers; the caller of `run` is worker 0. Work items are handed out in order by an atomic counter, so
-/// balance does not change results: an item's result does not depend on who runs it.
+/// A fixed set of workers; the caller of `run` is worker 0. Each begins with its share of the items, in order, and then
+/// helps the others; balance does not change results: an item's result does not depend on who runs it.
 class ThreadPool {
 public:
   explicit ThreadPool(int workers);
@@ -36,12 +37,19 @@ private:
   const int generation;          // forks before this pool
   std::mutex lock;               // guards parking
   std::condition_variable wake;
-  std::atomic<uint64_t> epoch{0};
-  std::atomic<int> running{0};
+  /// The number of the last region, whether it is open, and how many workers are in it. A worker enters an open region
+  /// only, and the caller waits for those alone that have entered: one that sleeps delays nobody.
+  std::atomic<uint64_t> region{0};
   std::atomic<int> parked{0};
   std::atomic<bool> stop{false};
-  std::atomic<int64_t> next{0};
-  int64_t count = 0, chunk = 1;
+  /// The items that a worker begins with; when these are done it takes what is left of others'. Kernel after kernel a
+  /// worker so finds its part of the data in its own cache.
+  struct alignas(64) Range {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::unique_ptr<Range[]> ranges; // per worker
+  int64_t chunk = 1;
   Body body = nullptr;
   void *state = nullptr;
 };
