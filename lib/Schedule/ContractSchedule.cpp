@@ -32,7 +32,7 @@ constexpr int64_t kMaxUnroll = 9;
 /// Panels of a unit, at least, that read what a chunk has of the other factor.
 constexpr int64_t kChunkPanels = 2;
 constexpr int64_t kRowsPerUnit = 32;
-constexpr int64_t kMaxUnits = 64, kLeastUnits = 16;
+constexpr int64_t kMaxUnits = 64, kLeastUnits = 16, kEvenUnits = 8;
 /// Floating-point operations that make a unit worth its start.
 constexpr double kUnitFlops = 5e5;
 } // namespace
@@ -221,10 +221,19 @@ SmallVector<int64_t> Chooser::getParallel() const {
   auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
     if (wanted <= units * 1.5 || bearsPadding(dim))
       return;
-    int64_t pieces = std::ceil(wanted / units);
-    int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
-    if (known[dim])
-      tile = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], tile)), step);
+    auto getTile = [&](int64_t pieces) {
+      int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
+      if (known[dim])
+        tile = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], tile)), step);
+      return tile;
+    };
+    int64_t pieces = std::ceil(wanted / units), tile = getTile(pieces);
+    // Of few units two threads should have as much: three would leave one thread waiting.
+    auto getHalf = [&](int64_t tile) { return llvm::divideCeil(llvm::divideCeil(extents[dim], tile), 2) * tile; };
+    if (known[dim] && units == 1 && llvm::divideCeil(extents[dim], tile) < kEvenUnits)
+      for (int64_t more = pieces + 1; more <= pieces + kEvenUnits; ++more)
+        if (getHalf(getTile(more)) * 20 < getHalf(tile) * 19)
+          tile = getTile(more);
     if (known[dim] && tile * 4 >= extents[dim] * 3) // no unit for a few rows
       return;
     tiles[dim] = tile;
