@@ -63,6 +63,18 @@ TEST(Pool, ManyRegionsWithAndWithoutParking) {
   }
 }
 
+// More workers than cores, and pauses about as long as they spin: some come late to a region, or when it is over and
+// what it worked on is gone.
+TEST(Pool, WorkersThatComeLate) {
+  ThreadPool pool(16);
+  for (int region = 0; region < 400; ++region) {
+    Counts counts(2 + region % 39, 16);
+    pool.run(counts.items.size(), Counts::body, &counts);
+    ASSERT_TRUE(counts.allOnce()) << region;
+    std::this_thread::sleep_for(std::chrono::microseconds(region % 4 * 30));
+  }
+}
+
 TEST(Pool, CallersFromSeveralThreads) {
   ThreadPool pool(3);
   std::vector<std::thread> callers;
