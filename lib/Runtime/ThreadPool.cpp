@@ -98,8 +98,10 @@ void ThreadPool::work(int worker) {
       if (++turns % 64 != 0)
         continue;
       auto time = Clock::now();
-      if (open)
+      if (open) {
         start = time;
+        std::this_thread::yield(); // whoever still works may wait for this core
+      }
       if (time - start > kSpin || time - first > kLongSpin) {
         std::unique_lock<std::mutex> guard(lock);
         parked.fetch_add(1);
@@ -140,8 +142,11 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   }
   drain(0);
   region.fetch_and(~kOpen, std::memory_order_acq_rel);
-  while ((region.load(std::memory_order_acquire) & kInside) != 0)
+  for (int turns = 1; (region.load(std::memory_order_acquire) & kInside) != 0; ++turns) {
     __builtin_ia32_pause();
+    if (turns % 1024 == 0)
+      std::this_thread::yield();
+  }
   busy.store(false, std::memory_order_release);
 }
 
