@@ -46,10 +46,8 @@ Value AttentionTiler::contract(Value left, Value right, bool turned, bool few, V
     tile = SmallVector<int64_t>(column, 1);
     tile.front() = std::min<int64_t>(getConstantIntValue(rowSizes.front()).value_or(1), kFewRows);
   }
-  // Keys that one row reads come from memory as one stream, key by key; several rows share what they load of some keys.
-  bool one = llvm::all_of(rowSizes, [](OpFoldResult size) { return getConstantIntValue(size) == 1; });
-  int64_t keys = one ? 1 : std::max<int64_t>(1, lanes / width);
-  tile.append(dot ? std::initializer_list<int64_t>{keys, width} : std::initializer_list<int64_t>{lanes, 1});
+  // Keys that few rows read come from memory as one stream: key by key.
+  tile.append(dot ? std::initializer_list<int64_t>{1, width} : std::initializer_list<int64_t>{lanes, 1});
   made.setRegister_(tile);
   made.setVectorDim(dot ? step : column);
   made.setVectorWidth(width);

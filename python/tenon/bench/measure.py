@@ -23,7 +23,8 @@ class Worker:
             [sys.executable, "-m", "tenon.bench.worker", runtime, model, str(threads), json.dumps(shapes), inputs, folder,
              precision],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)})
+            # NumPy's own threads spin after they have made the inputs, on cores that the runtime is to have.
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"})
         self.facts = self._reply()
         self._signal(signal.SIGSTOP)
 

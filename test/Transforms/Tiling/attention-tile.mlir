@@ -71,7 +71,7 @@ func.func private @one_query(%q: tensor<1x8x1x64xf32>, %k: tensor<1x8x256x64xf32
 // CHECK: arith.maxsi
 // CHECK: %[[AT:.*]] = arith.minsi
 // CHECK: tensor.extract_slice %arg1[%[[AT]], %{{.*}}, %{{.*}}, 0]
-// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 3, 1, 4, 16>, vector_dim = 3 : i64, vector_width = 16 : i64}
+// CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 3, 1, 1, 16>, vector_dim = 3 : i64, vector_width = 16 : i64}
 // CHECK: scf.for
 // CHECK: tensor.extract_slice %arg2[
 // CHECK: tenon.tile_contract {{.*}} attributes {register_ = array<i64: 3, 1, 64, 1>, vector_dim = 2 : i64, vector_width = 16 : i64}
