@@ -263,12 +263,12 @@ private:
   /// While the row tiles of one panel compute, each asks for its share of the cache lines of the next panel: a weight
   /// comes from far away as a rule, and its first use would wait for it.
   SmallVector<Value> viewAhead(unsigned factor) {
-    constexpr int64_t kLineBytes = 64, kFarBytes = 32 * 1024, kLongBytes = 256 * 1024, kAheadBytes = 8 * 1024;
+    constexpr int64_t kFarBytes = 32 * 1024, kLongBytes = 256 * 1024, kAheadBytes = 8 * 1024;
     auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
     int64_t elementBytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8), bytes = elementBytes;
     for (int64_t size : type.getShape().drop_front())
       bytes *= ShapedType::isDynamic(size) ? 1 : size;
-    int64_t whole = getWhole(contraction.vectorDim), line = kLineBytes / elementBytes;
+    int64_t whole = getWhole(contraction.vectorDim), line = kLineBits / 8 / elementBytes;
     if (bytes < kFarBytes || whole < line || !wholePanel)
       return {};
     auto [number, tiles] =
@@ -453,6 +453,30 @@ private:
   Value panels[2];
   bool wholePanel = false; ///< the tile's lanes start a panel
 };
+
+} // namespace
+
+OpFoldResult contract::countRows(OpBuilder &builder, const Contraction &contraction, unsigned factor) {
+  TileContractOp op = contraction.op;
+  Location loc = op.getLoc();
+  int64_t fixed = 1;
+  Value rows;
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+    if (op.isReduction(dim) || op.getMaps()[factor].isFunctionOfDim(dim))
+      continue;
+    if (std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim])) {
+      fixed *= *extent;
+      continue;
+    }
+    Value extent = cast<Value>(contraction.extents[dim]);
+    rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
+  }
+  if (!rows)
+    return builder.getIndexAttr(fixed);
+  return arith::MulIOp::create(builder, loc, rows, arith::ConstantIndexOp::create(builder, loc, fixed)).getResult();
+}
+
+namespace {
 
 /// Whether what is decoded for one tile serves all others of the same lanes.
 bool canDecodePanels(const Contraction &contraction) {

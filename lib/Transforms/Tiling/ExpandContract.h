@@ -16,6 +16,9 @@
 
 namespace tenon::contract {
 
+/// A cache line.
+inline constexpr int64_t kLineBits = 512;
+
 /// One vector of a register tile: `width` lanes, the first at `offset` along the vector dim. `count`, where given, says
 /// how many of them exist.
 struct Lanes {

@@ -37,7 +37,7 @@ void TileAsks::askAhead(ArrayRef<Value> leftBase, ArrayRef<Value> rightBase, con
 void TileAsks::askNext(unsigned factor, ArrayRef<Value> base) {
   const MicroTile::Next &next = *tile.next[factor];
   ArrayRef<SmallVector<int64_t>> coefficients = contraction.coefficients[factor];
-  int64_t line = 64 * 8 / getElementTypeOrSelf(op->getOperand(factor).getType()).getIntOrFloatBitWidth();
+  int64_t line = kLineBits / getElementTypeOrSelf(op->getOperand(factor).getType()).getIntOrFloatBitWidth();
   // How many places of a row dim's index the loops of the reduction pass by: other turns ask for these.
   auto countPassed = [&](unsigned row) -> int64_t {
     int64_t passed = 1;
@@ -120,28 +120,8 @@ void TileAsks::askAheadInPlace(Value memref, ArrayRef<Value> indices, const Key 
                              /*isDataCache=*/true);
 }
 
-OpFoldResult contract::countRows(OpBuilder &builder, const Contraction &contraction, unsigned factor) {
-  TileContractOp op = contraction.op;
-  Location loc = op.getLoc();
-  int64_t fixed = 1;
-  Value rows;
-  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
-    if (op.isReduction(dim) || op.getMaps()[factor].isFunctionOfDim(dim))
-      continue;
-    if (std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim])) {
-      fixed *= *extent;
-      continue;
-    }
-    Value extent = cast<Value>(contraction.extents[dim]);
-    rows = rows ? arith::MulIOp::create(builder, loc, rows, extent).getResult() : extent;
-  }
-  if (!rows)
-    return builder.getIndexAttr(fixed);
-  return arith::MulIOp::create(builder, loc, rows, arith::ConstantIndexOp::create(builder, loc, fixed)).getResult();
-}
-
 void contract::askForBlock(OpBuilder &builder, const Contraction &contraction) {
-  constexpr int64_t kFewRows = 8, kShortBlock = 32, kLineBits = 512, kShortRowBits = 8 * 4096;
+  constexpr int64_t kFewRows = 8, kShortBlock = 32, kShortRowBits = 8 * 4096;
   TileContractOp op = contraction.op;
   Location loc = op.getLoc();
   Value block = op.getRhs();

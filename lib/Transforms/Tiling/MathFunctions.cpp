@@ -338,12 +338,10 @@ V powConstant(MathBuilder &m, V x, Value exponent) {
   return m.select(m.equal(m.abs(x), m.c(kInf)), m.c(kInf), m.abs(result));
 }
 
-/// Functions of f64 values; null for ops that need no expansion.
+/// Functions of f64 values; null for ops that need no expansion, and for those that have one form for all floats.
 V expandWide(MathBuilder &m, Operation *op, ValueRange args) {
   V x = args[0];
   return llvm::TypeSwitch<Operation *, V>(op)
-      .Case<math::ExpOp>([&](auto) { return exp(m, x, /*base2=*/false, op->hasAttr(tenon::kNonpositiveAttr)); })
-      .Case<math::Exp2Op>([&](auto) { return exp(m, x, /*base2=*/true); })
       .Case<math::ExpM1Op>([&](auto) { return expm1(m, x); })
       .Case<math::LogOp>([&](auto) { return log(m, x); })
       .Case<math::Log1pOp>([&](auto) { return log1p(m, x); })
@@ -384,12 +382,12 @@ Value tenon::expandMathOp(OpBuilder &builder, Operation *op, ValueRange operands
   if (isa<math::PowFOp>(op))
     if (V value = powConstant(m, x, operands[1]))
       return value;
-  if (m.isDouble())
-    return expandWide(m, op, operands);
   if (isa<math::ExpOp>(op))
     return exp(m, x, /*base2=*/false, op->hasAttr(tenon::kNonpositiveAttr));
   if (isa<math::Exp2Op>(op))
     return exp(m, x, /*base2=*/true);
+  if (m.isDouble())
+    return expandWide(m, op, operands);
   if (isa<math::TanhOp>(op))
     return tanhNarrow(m, x);
   if (isa<math::ErfOp>(op))
