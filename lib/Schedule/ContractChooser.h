@@ -13,9 +13,6 @@ namespace tenon::schedule {
 /// Rows over which a packed panel is used, at least where there are as many.
 inline constexpr int64_t kRowsPerPanel = 128;
 
-/// A reduction dim is worth a loop of its own where at least so much of it is padding.
-inline constexpr double kLeastPadding = 0.06;
-
 struct Tile {
   int64_t vectorDim = -1;
   int64_t vectors = 1;
@@ -84,6 +81,9 @@ private:
   /// Cycles of one reduction step of a tile with `vectors` vectors and these rows.
   double getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const;
 
+  /// Cycles of a panel's cache line from the first or second level.
+  double getNearLine() const;
+
   /// Cuts the first reduction dim in chunks where a tile reads more than the first cache level holds, and finds what
   /// lines from further away cost.
   void placeInCaches(Tile &tile) const;
@@ -113,8 +113,8 @@ private:
   /// Pieces of an extent: whole tiles and what is left.
   llvm::SmallVector<std::pair<double, int64_t>, 2> getPieces(int64_t dim, int64_t tile) const;
 
-  /// Cost of storing one vector whose lanes are far apart: lane by lane, or as blocks transposed with the rows.
-  double getScatterCost(const Tile &tile) const;
+  /// Cost of storing one vector: where its lanes are far apart, lane by lane, or as blocks transposed with the rows.
+  double getStoreCost(const Tile &tile) const;
 
   double getExtent(int64_t dim) const { return dim < 0 ? 1 : extents[dim]; }
 
@@ -134,9 +134,8 @@ private:
 
   /// The part of reduction dim `reduction` that register tiles meet, the rest being padding: 1 where nothing is known.
   double getMetPart(unsigned reduction, const Tile &tile) const;
-  bool isPadded(unsigned reduction, const Tile &tile) const { return getMetPart(reduction, tile) <= 1 - kLeastPadding; }
-  /// Whether units that cut `dim` would not know any more where the padding is.
-  bool bearsPadding(int64_t dim) const;
+  /// Whether enough of `reduction` is padding for a loop of its own, which then is not unrolled.
+  bool isPadded(unsigned reduction, const Tile &tile) const;
 
   /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
   /// each element is loaded once for all rows and taps that read it.
@@ -152,6 +151,12 @@ private:
   int64_t getRows(int64_t dim) const {
     return dim == best.rowDims[0] ? best.rows[0] : dim == best.rowDims[1] ? best.rows[1] : 1;
   }
+
+  /// Bytes of all elements of `factor`.
+  double getFactorBytes(unsigned factor) const;
+
+  /// Panels of a unit, at least.
+  int64_t getLeastPanels() const;
 
   /// In how many of `units` pieces to cut the vector dim, so that units read little in all: each factor is read once
   /// for each piece of the dims that it does not move with.

@@ -26,14 +26,25 @@ constexpr int64_t kLeastChunkSteps = 64;
 /// caches, and only the lines of panels are asked for ahead of time. Weights of less than this part of the second cache
 /// level are not worth a second copy.
 constexpr double kColdLine = 20, kLeastColdPart = 0.25;
-/// The part of the first cache level that one tile's chunk may fill: the next tile's is on its way.
-constexpr double kChunkPart = 0.5;
-/// The part of the second cache level, where only what lies further away costs time.
-constexpr double kFarChunkPart = 0.125;
+/// The part of the first cache level that one tile's chunk may fill, with few registers and with many: the next tile's
+/// is on its way.
+constexpr double kChunkPart = 0.5, kChunkPartOfMany = 0.7;
+/// Cycles of one of lines that are apart from step to step; in chunks the next tile finds what it shares of those.
+constexpr double kApartLine = 0.9;
+/// More registers than there are that unrolled taps may ask for: LLVM does not keep all that it could.
+constexpr int64_t kSharedOverRegisters = 3;
+/// A reduction dim is worth a loop of its own where at least so much of it is padding, and more where its taps would be
+/// unrolled otherwise.
+constexpr double kLeastPadding = 0.02, kLeastPaddingOfTaps = 0.06;
+/// Cycles a step that chunks save at least.
+constexpr double kChunkGain = 0.1;
 /// Register tiles, at least, that read what a chunk keeps near.
 constexpr int64_t kLeastChunkTiles = 4;
 /// What registers that are all taken cost, in cycles a step.
 constexpr double kNoSpareRegister = 0.3;
+/// A tile stores all its values at once. Where results do not stay in the second cache level, so many lines wait beside
+/// the next tile's work, and each further one takes so many cycles.
+constexpr double kLinesAtOnce = 32, kFarLine = 10;
 } // namespace
 
 int64_t Chooser::getRowBytes(unsigned operand) const {
@@ -142,15 +153,17 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
   besides += tile.missCost;
   // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
   // most of a cycle a turn.
-  double turn = hasFewRegisters() ? 0.4 : 0.7;
-  bool loops = spillsUnrolled(tile);
+  bool loops = taps == 1 || spillsUnrolled(tile) || isPadded(reductions.back(), tile);
+  double turn = hasFewRegisters() ? 0.4 : loops ? 0.7 : 0.3;
   if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
     turn += 4;
   return std::max({multiplies / 2, 4.0, loads / 2}) + besides + turn / (loops ? 1 : taps);
 }
 
+double Chooser::getNearLine() const { return taps > 1 && !hasFewRegisters() ? 0.4 : 0.3; }
+
 void Chooser::placeInCaches(Tile &tile) const {
-  tile.panelLine = 0.3;
+  tile.panelLine = getNearLine();
   tile.missCost = 0;
   tile.chunk = 0;
   if (reductions.empty() || isDot(tile) || !known[reductions.front()])
@@ -168,38 +181,54 @@ void Chooser::placeInCaches(Tile &tile) const {
       shape.counts[tile.rowDims[slot]] = tile.rows[slot];
   if (tile.vectorDim >= 0)
     shape.counts[tile.vectorDim] = std::min(extents[tile.vectorDim], tile.vectors * width);
-  double panel = 0, others = 0; // lines per step of the first reduction dim
+  double panel = 0, others = 0,
+         apart = 0; // lines per step of the first reduction dim; those with no neighbour to follow
   for (unsigned operand = 0; operand < 2; ++operand) {
     if (tile.pack == static_cast<int64_t>(operand))
       panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
-    else
-      others += countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(), shape,
-                           elementBytes);
+    else {
+      double lines = countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(),
+                                shape, elementBytes);
+      others += lines;
+      if (!dependsOn(operand, tile.vectorDim) && !isUnitStride(operand, outer))
+        apart += lines;
+    }
   }
   double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
-  // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle; where
-  // there are many registers, tiles have more of them to each line, and only lines from further away are felt.
+  // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle. With many
+  // registers there are more of them to each line: where two end in a cycle, lines of that level are felt a little, and
+  // else only those from further away.
   bool isFar = bytes > target.getL2Bytes() / 2;
-  if (hasFewRegisters() ? bytes <= target.getL1Bytes() : !isFar)
+  if (bytes <= target.getL1Bytes() || (!isFar && target.getVectorBits() == 512 && target.getVectorFmas() < 2))
     return;
-  tile.panelLine = 1;
-  tile.missCost = others / inner * (isFar ? 3 : 0.5);
-  double room = hasFewRegisters() ? target.getL1Bytes() * kChunkPart : target.getL2Bytes() * kFarChunkPart;
-  int64_t chunk = llvm::bit_floor(static_cast<uint64_t>(std::max(1.0, room / stepBytes)));
-  chunk = std::max<int64_t>(chunk, llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)));
+  if (isFar || hasFewRegisters()) {
+    tile.panelLine = 1;
+    tile.missCost = others / inner * (isFar ? 3 : 0.5);
+  } else {
+    tile.missCost = apart / inner * kApartLine;
+  }
+  double room = target.getL1Bytes() * (hasFewRegisters() ? kChunkPart : kChunkPartOfMany);
+  int64_t least = llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner));
+  int64_t pieces = std::ceil(extents[outer] / std::max<double>(least, room / stepBytes));
+  int64_t chunk = llvm::divideCeil(extents[outer], std::max<int64_t>(1, pieces));
   double tiles = 1; // that read the same panel
   for (unsigned dim : parallels)
     if (dim != static_cast<unsigned>(tile.vectorDim))
       tiles *= std::ceil(static_cast<double>(extents[dim]) / shape.counts[dim]);
   bool packsAtRun = tile.pack >= 0 && !tile.prepack;
-  if (isOpen || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
-      chunk * 2 > extents[outer] || chunk * stepBytes > target.getL2Bytes() / 4)
+  if (isOpen || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles || pieces < 2 ||
+      chunk * stepBytes > target.getL2Bytes() / 4)
     return;
-  tile.chunk = chunk;
-  tile.panelLine = 0.3;
   // The sums are loaded and stored again: one cycle each.
   double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
-  tile.missCost = sums / (chunk * inner) + others / inner * (hasFewRegisters() ? 1 : 0.3);
+  double missCost = sums / (chunk * inner) +
+                    (hasFewRegisters() ? others : kApartLine / 2 * apart + (isFar ? 0.3 : 0) * others) / inner;
+  double lines = tile.pack >= 0 ? tile.vectors * width * elementBytes / kLineBytes : 0; // of the panel, a step
+  if (missCost + getNearLine() * lines + kChunkGain >= tile.missCost + tile.panelLine * lines)
+    return;
+  tile.chunk = chunk;
+  tile.panelLine = getNearLine();
+  tile.missCost = missCost;
 }
 
 std::pair<int64_t, int64_t> Chooser::countRegisters(const Tile &tile) const {
@@ -238,7 +267,7 @@ bool Chooser::spillsUnrolled(const Tile &tile) const {
         rows *= tile.rows[slot];
     live += shared * rows;
   }
-  return live > target.getVectorRegisters() + 4;
+  return live > target.getVectorRegisters() + kSharedOverRegisters;
 }
 
 SmallVector<std::pair<double, int64_t>, 2> Chooser::getPieces(int64_t dim, int64_t tile) const {
@@ -254,11 +283,21 @@ SmallVector<std::pair<double, int64_t>, 2> Chooser::getPieces(int64_t dim, int64
   return pieces;
 }
 
-double Chooser::getScatterCost(const Tile &tile) const {
+double Chooser::getStoreCost(const Tile &tile) const {
+  unsigned out = coefficients.size() - 1;
+  if (tile.vectorDim < 0 || isUnitStride(out, tile.vectorDim))
+    return 1;
   for (unsigned slot = 0; slot < 2; ++slot)
-    if (int64_t dim = tile.rowDims[slot]; dim >= 0 && isUnitStride(coefficients.size() - 1, dim))
-      if (int64_t rows = tile.rows[slot]; rows > 1 && rows <= width)
-        return 2.0 * llvm::Log2_64_Ceil(rows) + 2.0 * width / rows;
+    if (int64_t dim = tile.rowDims[slot]; dim >= 0 && isUnitStride(out, dim))
+      if (int64_t rows = tile.rows[slot]; rows > 1 && rows <= width) {
+        double cost = 2.0 * llvm::Log2_64_Ceil(rows) + 2.0 * width / rows;
+        if (parallelPoints * elementBytes <= target.getL2Bytes())
+          return cost;
+        double bytes = rows * elementBytes, values = tile.vectors * tile.rows[0] * tile.rows[1];
+        double lines = kLineBytes % (rows * elementBytes) == 0 ? 1 : 1 + (bytes - elementBytes) / kLineBytes;
+        lines *= values * width / rows;
+        return cost + kFarLine * std::max(0.0, lines - kLinesAtOnce) / values;
+      }
   return 3.0 * width;
 }
 
@@ -300,12 +339,11 @@ void Chooser::evaluate(Tile tile) {
         double count = vectorTiles * tiles0 * tiles1;
         cost += count * getStepCost(tile, vectors, rows0, rows1) * steps;
         double values = static_cast<double>(vectors * rows0 * rows1);
-        bool scattered = !dot && tile.vectorDim >= 0 && !isUnitStride(coefficients.size() - 1, tile.vectorDim);
-        cost += count * values * (dot ? 10 : scattered ? getScatterCost(tile) : 1) / reductionPoints;
+        cost += count * values * (dot ? 10 : getStoreCost(tile)) / reductionPoints;
       }
   for (unsigned dim : padded)
-    if (double part = getMetPart(dim, tile); part <= 1 - kLeastPadding)
-      cost *= part;
+    if (isPadded(dim, tile))
+      cost *= getMetPart(dim, tile);
   // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
   double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
   if (tile.prepack) // a second copy of the weight in memory should be worth it
@@ -350,6 +388,11 @@ double Chooser::getMetPart(unsigned reduction, const Tile &tile) const {
     part *= met / (static_cast<double>(extents[dim]) * extents[reduction]);
   }
   return part;
+}
+
+bool Chooser::isPadded(unsigned reduction, const Tile &tile) const {
+  bool unrolls = reduction == reductions.back() && taps > 1;
+  return getMetPart(reduction, tile) <= 1 - (unrolls ? kLeastPaddingOfTaps : kLeastPadding);
 }
 
 bool Chooser::canPack(const Tile &tile) const {

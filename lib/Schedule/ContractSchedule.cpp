@@ -29,9 +29,13 @@ constexpr double kMaxDecoded = 4;
 constexpr int64_t kDecodeRows = 64, kDecodeRowsFewRegisters = 4;
 /// A reduction dim of more points is a loop.
 constexpr int64_t kMaxUnroll = 9;
-/// Panels of a unit, at least, that read what a chunk has of the other factor.
+/// Panels of a unit, at least, that read what a chunk has of the other factor, where they are narrow.
 constexpr int64_t kChunkPanels = 2;
 constexpr int64_t kRowsPerUnit = 32;
+/// What reading a factor again costs that stays in the second cache level, beside one that comes from further away.
+constexpr double kNearPart = 0.25;
+/// Units that are enough where one more would read panels once more from afar, for less than so many rows.
+constexpr int64_t kFewUnits = 8, kRowsPerFarPanel = 96;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16, kEvenUnits = 8;
 /// Floating-point operations that make a unit worth its start.
 constexpr double kUnitFlops = 5e5;
@@ -132,15 +136,6 @@ bool Chooser::sharesRows(int64_t dim) const {
   return false;
 }
 
-bool Chooser::bearsPadding(int64_t dim) const {
-  for (const NonzeroRange &range : op.getNonzeroRanges())
-    for (unsigned reduction : padded)
-      if (coefficients[range.factor][range.dimension][dim] != 0 &&
-          coefficients[range.factor][range.dimension][reduction] != 0 && isPadded(reduction, best))
-        return true;
-  return false;
-}
-
 bool Chooser::isDepthwise() const {
   if (best.vectorDim < 0 || isDot(best))
     return false;
@@ -195,14 +190,25 @@ SmallVector<int64_t> Chooser::getUnroll() {
   return unroll;
 }
 
+double Chooser::getFactorBytes(unsigned factor) const {
+  double bytes = elementBytes;
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+    bool tap = op.isReduction(dim) &&
+               llvm::any_of(parallels, [&](unsigned parallel) { return sharesIndex(factor, parallel, dim); });
+    if (dependsOn(factor, dim) && !tap) // the windows of neighbours are the same elements
+      bytes *= extents[dim];
+  }
+  return bytes;
+}
+
+int64_t Chooser::getLeastPanels() const { return best.chunk > 0 && hasFewRegisters() ? kChunkPanels : 1; }
+
 int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
-  double bytes[2] = {1, 1};
-  for (unsigned factor = 0; factor < 2; ++factor)
-    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
-      if (dependsOn(factor, dim) && (!op.isReduction(dim) || dependsOn(lanes, dim)))
-        bytes[factor] *= extents[dim];
-  int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (kChunkPanels * best.vectors * width)), pieces = 1;
-  auto getTraffic = [&](int64_t count) { return bytes[lanes] * std::ceil(units / count) + bytes[1 - lanes] * count; };
+  int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (getLeastPanels() * best.vectors * width)), pieces = 1;
+  double other = getFactorBytes(1 - lanes);
+  if (other <= target.getL2Bytes() / 2)
+    other *= kNearPart;
+  auto getTraffic = [&](int64_t count) { return getFactorBytes(lanes) * std::ceil(units / count) + other * count; };
   for (int64_t count = 2; count <= std::min<int64_t>(most, std::ceil(units)); ++count)
     if (getTraffic(count) < getTraffic(pieces))
       pieces = count;
@@ -219,7 +225,7 @@ SmallVector<int64_t> Chooser::getParallel() const {
   if (isOpen)
     wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
   auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
-    if (wanted <= units * 1.5 || bearsPadding(dim))
+    if (wanted <= units * 1.5)
       return;
     auto getTile = [&](int64_t pieces) {
       int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
@@ -234,26 +240,32 @@ SmallVector<int64_t> Chooser::getParallel() const {
       for (int64_t more = pieces + 1; more <= pieces + kEvenUnits; ++more)
         if (getHalf(getTile(more)) * 20 < getHalf(tile) * 19)
           tile = getTile(more);
-    if (known[dim] && tile * 4 >= extents[dim] * 3) // no unit for a few rows
+    auto leavesFew = [&] { return known[dim] && tile * 4 >= extents[dim] * 3; };
+    while (leavesFew() && tile > granule)
+      tile = getTile(++pieces);
+    if (leavesFew()) // no unit for a few rows
       return;
     tiles[dim] = tile;
     units *= llvm::divideCeil(extents[dim], tile);
   };
   auto cut = [&](int64_t dim, int64_t granule, int64_t step) { cutTo(wanted, dim, granule, step); };
-  if (best.chunk > 0) {
+  if (best.chunk > 0 || best.prepack) {                    // a panel is read for as many rows as there are
     unsigned lanes = dependsOn(1, best.vectorDim) ? 1 : 0; // the factor that moves with the lanes
+    double rows = 1;
     for (unsigned dim : parallels)
-      if (static_cast<int64_t>(dim) != best.vectorDim && dependsOn(lanes, dim) && dependsOn(1 - lanes, dim))
-        cut(dim, 1, 1);
-    cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, kChunkPanels * best.vectors * width,
+      if (static_cast<int64_t>(dim) != best.vectorDim) {
+        if (dependsOn(lanes, dim) && dependsOn(1 - lanes, dim))
+          cut(dim, 1, 1);
+        else
+          rows *= extents[dim];
+      }
+    cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, getLeastPanels() * best.vectors * width,
           best.vectors * width);
-    for (unsigned dim : parallels)
-      if (tiles[dim] == 0 && static_cast<int64_t>(dim) != best.vectorDim)
-        cut(dim, getRows(dim), getRows(dim));
-    return tiles;
+    if (getFactorBytes(lanes) > target.getL2Bytes() / 2)
+      wanted = std::min(wanted, std::max<double>(kFewUnits, units * std::floor(rows / kRowsPerFarPanel)));
   }
   for (unsigned dim : parallels)
-    if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1])
+    if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1] && tiles[dim] == 0)
       cut(dim, 1, 1);
   // Windows: whole lines of the image, a few of them, are read and written as they lie in memory.
   bool byLines = best.vectorDim >= 0 && !slides(best.vectorDim);

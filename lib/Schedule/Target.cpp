@@ -17,7 +17,7 @@ namespace {
 
 struct Row {
   llvm::StringLiteral name, cpu, features;
-  int64_t vectorBits, registers, l1, l2, l3;
+  int64_t vectorBits, registers, l1, l2, l3, fmas = 2;
 };
 
 // Cache sizes are those of common server parts; they only steer tile sizes.
@@ -26,7 +26,7 @@ constexpr Row kTable[] = {
     {"x86-64-v3", "x86-64-v3", "", 256, 16, 32 << 10, 512 << 10, 16 << 20},
     {"x86-64-v4", "x86-64-v4", "", 512, 32, 32 << 10, 1 << 20, 32 << 20},
     {"znver3", "znver3", "", 256, 16, 32 << 10, 512 << 10, 32 << 20},
-    {"znver4", "znver4", "", 512, 32, 32 << 10, 1 << 20, 32 << 20},
+    {"znver4", "znver4", "", 512, 32, 32 << 10, 1 << 20, 32 << 20, 1},
     {"icelake-server", "icelake-server", "", 512, 32, 48 << 10, 1280 << 10, 32 << 20},
 };
 
@@ -62,12 +62,17 @@ tenon::TargetAttr tenon::detectHostTarget(MLIRContext *context) {
     features += (features.empty() ? "" : ",") + name;
   bool wide = host.lookup("avx512f") && host.lookup("avx512vl") && host.lookup("avx512dq") && host.lookup("avx512bw");
   bool avx2 = host.lookup("avx2") && host.lookup("fma");
-  return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), llvm::sys::getHostCPUName(), features,
+  llvm::StringRef cpu = llvm::sys::getHostCPUName();
+  int64_t fmas = 2;
+  for (const Row &row : kTable)
+    if (row.cpu == cpu)
+      fmas = row.fmas;
+  return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), cpu, features,
                          wide   ? 512
                          : avx2 ? 256
                                 : 128,
                          wide ? 32 : 16, readCacheSize(1, 32 << 10), readCacheSize(2, 512 << 10),
-                         readCacheSize(3, 16 << 20));
+                         readCacheSize(3, 16 << 20), fmas);
 }
 
 tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name) {
@@ -80,7 +85,7 @@ tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name
   for (const Row &row : kTable)
     if (row.name == name)
       return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), row.cpu, row.features, row.vectorBits,
-                             row.registers, row.l1, row.l2, row.l3);
+                             row.registers, row.l1, row.l2, row.l3, row.fmas);
   return {};
 }
 

@@ -7,11 +7,11 @@ module attributes {test.a = #tenon.target<triple = "x86_64-unknown-linux-gnu", c
 // -----
 
 // target_c2
-// expected-error @below {{expected register count and cache sizes to be positive, but got 0}}
+// expected-error @below {{expected counts and cache sizes to be positive, but got 0}}
 module attributes {test.a = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "", vector_bits = 256, vector_registers = 0, l1_bytes = 32768, l2_bytes = 524288, l3_bytes = 33554432>} {}
 
 // -----
 
 // target_c2
-// expected-error @below {{expected register count and cache sizes to be positive, but got -1}}
+// expected-error @below {{expected counts and cache sizes to be positive, but got -1}}
 module attributes {test.a = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "", vector_bits = 256, vector_registers = 16, l1_bytes = 32768, l2_bytes = -1, l3_bytes = 33554432>} {}

@@ -549,3 +549,17 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>) {
   } -> tensor<4x8xf32>
   return
 }
+
+// -----
+
+// tile_contract_c14
+func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>, %s: index) {
+  // expected-error @+1 {{expected one of 'starts' for each range of 'nonzero', 1, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x2xf32>) rhs(%b : tensor<2x8xf32>) outs(%o : tensor<4x8xf32>) starts(%s, %s)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {nonzero = array<i64: 1, 0, 0, 4>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}

@@ -1,9 +1,13 @@
 """Drawn convolutions, compiled and run: see test/Integration/conv_draws.py."""
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import tenon as tn
 
 SCRIPT = Path(__file__).resolve().parents[1] / "Integration" / "conv_draws.py"
 pytestmark = pytest.mark.executes
@@ -32,3 +36,23 @@ def test_some_within_bounds():
 @pytest.mark.full
 def test_all_within_bounds():
     draw(300, seed=0, precision="fast")
+
+
+#: channels, filters, height, width, kernel, dilation, pads: each has work for several units and padding in its taps.
+PADDED = [(32, 48, 14, 15, (3, 3), 1, ((1, 1), (1, 1))), (40, 33, 13, 14, (5, 3), 1, ((2, 3), (0, 1))),
+          (24, 64, 17, 10, (3, 3), 4, ((4, 4), (4, 4))), (32, 32, 16, 16, (7, 1), 1, ((0, 5), (0, 0)))]
+
+
+@pytest.mark.parametrize("channels, filters, height, width, kernel, dilation, pads", PADDED)
+def test_units_leave_out_padding(channels, filters, height, width, kernel, dilation, pads):
+    """Units of a few lines look only at taps inside the image: small multiples of 1/8 make sums exact, so all bits agree."""
+    rng = np.random.default_rng(channels)
+    x, w = (rng.integers(-8, 9, shape).astype(np.float32) / 8
+            for shape in ((1, channels, height, width), (filters, channels, *kernel)))
+    model = tn.jit(lambda x: tn.conv(x, w, padding=pads, dilation=dilation)).compile(x)
+    assert re.search(r"parallel = \[\d+, [1-9]", str(model.explain()["kernels"]))
+    padded = np.pad(x[0].astype(np.float64), ((0, 0), *pads))
+    rows, columns = (padded.shape[1 + i] - dilation * (kernel[i] - 1) for i in range(2))
+    expected = sum(np.einsum("chw,fc->fhw", padded[:, r * dilation:r * dilation + rows, s * dilation:s * dilation + columns], w[:, :, r, s])
+                   for r in range(kernel[0]) for s in range(kernel[1]))
+    np.testing.assert_array_equal(model(x)[0], expected)

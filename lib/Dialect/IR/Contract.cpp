@@ -119,9 +119,10 @@ static LogicalResult verifyIterators(TileContractOp op) {
 
 static LogicalResult verifyMaps(TileContractOp op) {
   unsigned loops = op.getNumLoops();
-  if (op.getIndexingMaps().size() != op->getNumOperands()) // (C1)
+  size_t mapped = op->getNumOperands() - op.getStarts().size();
+  if (op.getIndexingMaps().size() != mapped) // (C1)
     return op.emitOpError("expected one indexing map per operand, ")
-           << op->getNumOperands() << ", but got " << op.getIndexingMaps().size();
+           << mapped << ", but got " << op.getIndexingMaps().size();
   for (auto [index, attribute] : llvm::enumerate(op.getIndexingMaps())) {
     auto map = dyn_cast<AffineMapAttr>(attribute);
     if (!map) // (C1)
@@ -246,7 +247,7 @@ LogicalResult TileContractOp::verify() {
   if (failed(verifyIterators(*this)) || failed(verifyMaps(*this)))
     return failure();
   bool tensors = isa<RankedTensorType>(getOut().getType());
-  for (Value operand : getOperands())
+  for (Value operand : getOperands().drop_back(getStarts().size()))
     if (tensors ? !isa<RankedTensorType>(operand.getType()) : !isa<MemRefType>(operand.getType())) // (C6)
       return emitOpError("expected operands to be all tensors or all memrefs, but got ")
              << operand.getType() << " and " << getOut().getType();
@@ -305,6 +306,9 @@ LogicalResult TileContractOp::verify() {
         range.dimension >= cast<ShapedType>(getOperand(range.factor).getType()).getRank()) // (C14)
       return emitOpError("expected 'nonzero' to name a factor, one of its dimensions, and a range, but got ")
              << range.factor << ", " << range.dimension << ", " << range.first << ", " << range.end;
+  if (!getStarts().empty() && getStarts().size() * 4 != getNonzero().size()) // (C14)
+    return emitOpError("expected one of 'starts' for each range of 'nonzero', ")
+           << getNonzero().size() / 4 << ", but got " << getStarts().size();
   return verifyPanels(*this);
 }
 
@@ -389,6 +393,25 @@ static Operation *getSlice(OpBuilder &builder, TileContractOp op, unsigned numbe
   return tensor::ExtractSliceOp::create(builder, loc, operand, sliceOffsets, sliceSizes, strides);
 }
 
+/// Where a tile's factors start in those that the ranges of `nonzero` speak of; none where all start at 0.
+static SmallVector<Value> getStartsOfTile(OpBuilder &builder, TileContractOp op, ArrayRef<OpFoldResult> offsets,
+                                          ArrayRef<OpFoldResult> sizes) {
+  SmallVector<OpFoldResult> starts;
+  AffineExpr a = builder.getAffineDimExpr(0), b = builder.getAffineDimExpr(1);
+  for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+    OpFoldResult start, size;
+    AffineMap map = op.getMaps()[range.factor];
+    getDimSlice(builder, op.getLoc(), *getLinearCoefficients(map.getResult(range.dimension), map.getNumDims()), offsets,
+                sizes, start, size);
+    if (!op.getStarts().empty())
+      start = affine::makeComposedFoldedAffineApply(builder, op.getLoc(), a + b, {start, op.getStarts()[index]});
+    starts.push_back(start);
+  }
+  if (llvm::all_of(starts, [](OpFoldResult start) { return isConstantIntValue(start, 0); }))
+    return {};
+  return getValueOrCreateConstantIndexOp(builder, op.getLoc(), starts);
+}
+
 SmallVector<utils::IteratorType> TileContractOp::getLoopIteratorTypes() {
   SmallVector<utils::IteratorType> types;
   for (unsigned dim = 0; dim < getNumLoops(); ++dim)
@@ -409,7 +432,7 @@ FailureOr<TilingResult> TileContractOp::getTiledImplementation(OpBuilder &builde
                                                                ArrayRef<OpFoldResult> sizes) {
   TilingResult tiled;
   SmallVector<Value> operands;
-  for (unsigned number = 0; number < getNumOperands(); ++number) {
+  for (unsigned number = 0; number < getIndexingMaps().size(); ++number) {
     Operation *slice = getSlice(builder, *this, number, offsets, sizes);
     tiled.generatedSlices.push_back(slice);
     operands.push_back(slice->getResult(0));
@@ -417,18 +440,10 @@ FailureOr<TilingResult> TileContractOp::getTiledImplementation(OpBuilder &builde
   SmallVector<Type> types;
   if (getResult())
     types.push_back(operands.back().getType());
+  SmallVector<Value> starts = getStartsOfTile(builder, *this, offsets, sizes);
+  llvm::append_range(operands, starts);
   auto op = cast<TileContractOp>(mlir::clone(builder, getOperation(), types, operands));
-  // What is known of a dimension's ends is lost where a tile has a part of it that starts anywhere.
-  SmallVector<int64_t> nonzero;
-  for (const NonzeroRange &range : getNonzeroRanges()) {
-    AffineExpr expr = getMaps()[range.factor].getResult(range.dimension);
-    bool whole = true;
-    for (unsigned dim = 0; dim < getNumLoops(); ++dim)
-      whole &= !expr.isFunctionOfDim(dim) || isConstantIntValue(offsets[dim], 0);
-    if (whole)
-      nonzero.append({range.factor, range.dimension, range.first, range.end});
-  }
-  op.setNonzero(nonzero);
+  op.getProperties().operandSegmentSizes.back() = starts.size();
   tiled.tiledOps.push_back(op);
   llvm::append_range(tiled.tiledValues, op->getResults());
   return tiled;

@@ -161,12 +161,12 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,
                                  StringRef features, int64_t vectorBits, int64_t vectorRegisters, int64_t l1,
-                                 int64_t l2, int64_t l3) {
+                                 int64_t l2, int64_t l3, int64_t vectorFmas) {
   if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) // (C1)
     return emitError() << "expected 'vector_bits' to be 128, 256 or 512, but got " << vectorBits;
-  for (int64_t value : {vectorRegisters, l1, l2, l3})
+  for (int64_t value : {vectorRegisters, l1, l2, l3, vectorFmas})
     if (value <= 0) // (C2)
-      return emitError() << "expected register count and cache sizes to be positive, but got " << value;
+      return emitError() << "expected counts and cache sizes to be positive, but got " << value;
   return success();
 }
 

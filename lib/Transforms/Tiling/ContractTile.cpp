@@ -136,7 +136,7 @@ private:
                           ArrayRef<OpFoldResult> sizes, SmallVectorImpl<OpFoldResult> &outOffsets,
                           SmallVectorImpl<OpFoldResult> &outSizes) {
     SmallVector<Value> operands(whole.getOperands());
-    operands.back() = destination;
+    operands[whole.getOutMutable().getOperandNumber()] = destination;
     auto inner = cast<TileContractOp>(mlir::clone(rewriter, whole.getOperation(), whole->getResultTypes(), operands));
     FailureOr<TilingResult> tiled = inner.getTiledImplementation(rewriter, offsets, sizes);
     SmallVector<OpFoldResult> positions, extents;

@@ -220,14 +220,14 @@ private:
   /// of a factor that may be other than zero.
   void leaveOutZeros(unsigned dim, Value &first, Value &end) {
     auto make = [&]<typename Op>(Value a, Value b) -> Value { return builder.createOrFold<Op>(loc, a, b); };
-    for (const NonzeroRange &range : op.getNonzeroRanges()) {
+    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
       if (isPacked(range.factor))
         continue;
       ArrayRef<int64_t> coefficients = contraction.coefficients[range.factor][range.dimension];
       int64_t step = coefficients[dim], reach = 0; // from the tile's first element to its last one
       if (step == 0)
         continue;
-      Value base = constant(0);
+      Value base = op.getStarts().empty() ? constant(0) : op.getStarts()[index];
       bool known = true;
       for (auto [other, coefficient] : llvm::enumerate(coefficients)) {
         if (coefficient == 0 || other == dim)

@@ -124,10 +124,15 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
     op.setPanels(panels);
     op.setVectorDim(schedule.getVectorDim());
     SmallVector<int64_t> nonzero; // the factor's dimensions are others now
-    for (const NonzeroRange &range : op.getNonzeroRanges())
-      if (range.factor != static_cast<int64_t>(factor))
+    SmallVector<Value> starts;
+    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges()))
+      if (range.factor != static_cast<int64_t>(factor)) {
         nonzero.append({range.factor, range.dimension, range.first, range.end});
+        if (!op.getStarts().empty())
+          starts.push_back(op.getStarts()[index]);
+      }
     op.setNonzero(nonzero);
+    op.getStartsMutable().assign(starts);
   }
 
   /// Gives the kernel panels in the place of the weight that it takes as `argument`.

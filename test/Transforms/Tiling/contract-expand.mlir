@@ -241,3 +241,21 @@ func.func @rows(%w: memref<3x3xf32>, %x: memref<9x10xf32>, %o: memref<7x8xf32>) 
   }
   return
 }
+
+// The same rows as part of a larger image, from row %s on: h + i + %s is what counts.
+// CHECK-LABEL: func @rows_of_unit
+// CHECK-SAME: %[[S:[a-z0-9]+]]: index
+// CHECK: scf.for %[[H:.*]] = %c0 to %c7 step %c1
+// CHECK-DAG: %[[AT:.*]] = arith.addi %{{.*}}, %{{.*}} : index
+// CHECK-DAG: %[[LOW:.*]] = arith.subi %c1, %[[AT]]
+// CHECK-DAG: %[[FIRST:.*]] = arith.maxsi %[[LOW]], %c0
+// CHECK: scf.for %{{.*}} = %[[FIRST]] to
+func.func @rows_of_unit(%w: memref<3x3xf32>, %x: memref<9x10xf32>, %o: memref<7x8xf32>, %s: index) {
+  tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%w : memref<3x3xf32>) rhs(%x : memref<9x10xf32>) outs(%o : memref<7x8xf32>) starts(%s)
+      maps [affine_map<(h, w, i, j) -> (i, j)>, affine_map<(h, w, i, j) -> (h + i, w + j)>, affine_map<(h, w, i, j) -> (h, w)>]
+      attributes {register_ = array<i64: 1, 8, 1, 1>, vector_dim = 1 : i64, vector_width = 8 : i64, unroll = array<i64: 3>, nonzero = array<i64: 1, 0, 1, 20>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}

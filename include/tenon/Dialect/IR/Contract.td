@@ -6,7 +6,7 @@ include "tenon/Dialect/IR/Kernel.td"
 include "mlir/Interfaces/TilingInterface.td"
 
 def Tenon_TileContractOp : Tenon_Op<"tile_contract",
-    [DestinationStyleOpInterface, SingleBlock,
+    [DestinationStyleOpInterface, SingleBlock, AttrSizedOperandSegments,
      DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
      DeclareOpInterfaceMethods<TilingInterface,
        ["getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation", "getResultTilePosition",
@@ -27,7 +27,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     rhs and of each of the last extras, as many as the region has arguments for. These may move with reduction dims (the
     scales of groups). Further arguments, where the region has them, are the indices of the reduction dims.
 
-    - (C1) there is one indexing map per operand: lhs, rhs, extras, out, in this order.
+    - (C1) there is one indexing map per operand but `starts`: lhs, rhs, extras, out, in this order.
     - (C2) each map has one dim per iterator, one result per operand dimension (but see C11), and its results are sums
       of dims with positive constant coefficients (the empty sum, 0, broadcasts).
     - (C3) the out map is a projected permutation of exactly the parallel dims.
@@ -48,7 +48,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
       index for each reduction dim, and yields one value of the accumulator's type.
     - (C13) `decode_rows` is not negative; it needs a `decode` region and a parallel `vector_dim`.
     - (C14) `nonzero` lists fours of numbers: a factor, one of its dimensions, and `first` and `end` with
-      `0 <= first <= end`.
+      `0 <= first <= end`. `starts` has none or one operand for each.
     - (C15) `chunk` is not negative; where it is not 0, there is a reduction dim, the first is not in `unroll`,
       `vector_dim` is not a reduction dim, `pack` is empty, and there is no `decode` region.
 
@@ -57,7 +57,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
 
     `nonzero` promises that the elements of a factor from `first` to before `end` along a dimension are all that are not
     zero: it is the padding of a convolution. A reduction loop leaves out the steps in which all elements of a register tile
-    would be multiplied by such zeros. (What it is multiplied by is taken for finite.)
+    would be multiplied by such zeros. (What it is multiplied by is taken for finite.) With `starts`, `first` and `end` count
+    in a larger factor, of which this one is a part: its first element along the dimension is number `start` there.
 
     `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack`, `chunk` and `decode_rows` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
@@ -77,7 +78,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     ```
   }];
   let arguments = (ins
-    AnyShaped:$lhs, AnyShaped:$rhs, Variadic<AnyShaped>:$extras, AnyShaped:$out,
+    AnyShaped:$lhs, AnyShaped:$rhs, Variadic<AnyShaped>:$extras, AnyShaped:$out, Variadic<Index>:$starts,
     ArrayAttr:$indexing_maps, ArrayAttr:$iterators,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$register_,
     DefaultValuedAttr<I64Attr, "-1">:$vector_dim,
@@ -93,7 +94,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
   let regions = (region SizedRegion<1>:$epilogue, VariadicRegion<SizedRegion<1>>:$decode);
   let assemblyFormat = [{
     $iterators `lhs` `(` $lhs `:` type($lhs) `)` `rhs` `(` $rhs `:` type($rhs) `)`
-    (`extras` `(` $extras^ `:` type($extras) `)`)? `outs` `(` $out `:` type($out) `)` `maps` $indexing_maps
+    (`extras` `(` $extras^ `:` type($extras) `)`)? `outs` `(` $out `:` type($out) `)`
+    (`starts` `(` $starts^ `)`)? `maps` $indexing_maps
     attr-dict-with-keyword $epilogue (`decode` $decode^)? (`->` type($result)^)?
   }];
   // Without a decode region there is none, not an empty one: upstream's clone of an op reads the first block of each.
@@ -106,6 +108,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     Properties &properties = $_state.getOrAddProperties<Properties>();
     properties.setIndexingMaps(maps);
     properties.setIterators(iterators);
+    properties.setOperandSegmentSizes({1, 1, static_cast<int32_t>(extras.size()), 1, 0});
     $_state.addTypes(type);
     $_state.addRegion();
     if (decodes)

@@ -87,7 +87,8 @@ def Tenon_TargetAttr : Tenon_Attr<"Target", "target"> {
     "int64_t":$vector_registers,
     "int64_t":$l1_bytes,
     "int64_t":$l2_bytes,
-    "int64_t":$l3_bytes
+    "int64_t":$l3_bytes,
+    DefaultValuedParameter<"int64_t", "2", "vector multiply-adds a cycle">:$vector_fmas
   );
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
