@@ -40,6 +40,8 @@ constexpr double kLeastPadding = 0.02, kLeastPaddingOfTaps = 0.06;
 constexpr double kChunkGain = 0.1;
 /// Register tiles, at least, that read what a chunk keeps near.
 constexpr int64_t kLeastChunkTiles = 4;
+/// Cycles that a multiply-add waits for the one before it, and a little for what comes between.
+constexpr double kLatency = 4.5;
 /// What registers that are all taken cost, in cycles a step.
 constexpr double kNoSpareRegister = 0.3;
 /// A tile stores all its values at once. Where results do not stay in the second cache level, so many lines wait beside
@@ -100,7 +102,9 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
   if (step != 0) { // what it takes to read in place, once, all lines of a row together, and a store
     Tile inPlace = tile;
     inPlace.pack = -1;
-    return getVectorCost(operand, inPlace) / 2 + 2;
+    // A panel narrower than a cache line leaves the rest of it for the next one, when it is gone.
+    double lines = std::max(1.0, static_cast<double>(kLineBytes) / (tile.vectors * width * elementBytes));
+    return getVectorCost(operand, inPlace) / 2 * lines + 2;
   }
   // Blocks are transposed in registers along what is contiguous: one reduction dim, or all of them behind the others.
   int64_t run = 1;
@@ -151,13 +155,12 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
                                 : 0.03);
   }
   besides += tile.missCost;
-  // Two multiply-adds and two loads a cycle; a multiply-add waits four cycles for the one before it. A loop costs
-  // most of a cycle a turn.
+  // Two multiply-adds and two loads a cycle. A loop costs most of a cycle a turn.
   bool loops = taps == 1 || spillsUnrolled(tile) || isPadded(reductions.back(), tile);
   double turn = hasFewRegisters() ? 0.4 : loops ? 0.7 : 0.3;
   if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
     turn += 4;
-  return std::max({multiplies / 2, 4.0, loads / 2}) + besides + turn / (loops ? 1 : taps);
+  return std::max({multiplies / 2, kLatency, loads / 2}) + besides + turn / (loops ? 1 : taps);
 }
 
 double Chooser::getNearLine() const { return taps > 1 && !hasFewRegisters() ? 0.4 : 0.3; }
@@ -208,23 +211,25 @@ void Chooser::placeInCaches(Tile &tile) const {
     tile.missCost = apart / inner * kApartLine;
   }
   double room = target.getL1Bytes() * (hasFewRegisters() ? kChunkPart : kChunkPartOfMany);
-  int64_t least = llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner));
-  int64_t pieces = std::ceil(extents[outer] / std::max<double>(least, room / stepBytes));
-  int64_t chunk = llvm::divideCeil(extents[outer], std::max<int64_t>(1, pieces));
+  int64_t chunk = std::max<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)), room / stepBytes);
+  if (hasFewRegisters())
+    chunk = llvm::bit_floor(static_cast<uint64_t>(chunk));
+  else // equal pieces
+    chunk = llvm::divideCeil(extents[outer], llvm::divideCeil(extents[outer], chunk));
   double tiles = 1; // that read the same panel
   for (unsigned dim : parallels)
     if (dim != static_cast<unsigned>(tile.vectorDim))
       tiles *= std::ceil(static_cast<double>(extents[dim]) / shape.counts[dim]);
   bool packsAtRun = tile.pack >= 0 && !tile.prepack;
-  if (isOpen || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles || pieces < 2 ||
-      chunk * stepBytes > target.getL2Bytes() / 4)
+  if (isOpen || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
+      chunk * 2 > extents[outer] || chunk * stepBytes > target.getL2Bytes() / 4)
     return;
   // The sums are loaded and stored again: one cycle each.
   double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
   double missCost = sums / (chunk * inner) +
                     (hasFewRegisters() ? others : kApartLine / 2 * apart + (isFar ? 0.3 : 0) * others) / inner;
   double lines = tile.pack >= 0 ? tile.vectors * width * elementBytes / kLineBytes : 0; // of the panel, a step
-  if (missCost + getNearLine() * lines + kChunkGain >= tile.missCost + tile.panelLine * lines)
+  if (!hasFewRegisters() && missCost + getNearLine() * lines + kChunkGain >= tile.missCost + tile.panelLine * lines)
     return;
   tile.chunk = chunk;
   tile.panelLine = getNearLine();

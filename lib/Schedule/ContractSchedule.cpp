@@ -32,7 +32,8 @@ constexpr int64_t kMaxUnroll = 9;
 /// Panels of a unit, at least, that read what a chunk has of the other factor, where they are narrow.
 constexpr int64_t kChunkPanels = 2;
 constexpr int64_t kRowsPerUnit = 32;
-/// What reading a factor again costs that stays in the second cache level, beside one that comes from further away.
+/// What reading a factor again costs that stays in the second cache level, beside one that comes from further away,
+/// with many registers.
 constexpr double kNearPart = 0.25;
 /// Units that are enough where one more would read panels once more from afar, for less than so many rows.
 constexpr int64_t kFewUnits = 8, kRowsPerFarPanel = 96;
@@ -206,7 +207,7 @@ int64_t Chooser::getLeastPanels() const { return best.chunk > 0 && hasFewRegiste
 int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
   int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (getLeastPanels() * best.vectors * width)), pieces = 1;
   double other = getFactorBytes(1 - lanes);
-  if (other <= target.getL2Bytes() / 2)
+  if (!hasFewRegisters() && other <= target.getL2Bytes() / 2)
     other *= kNearPart;
   auto getTraffic = [&](int64_t count) { return getFactorBytes(lanes) * std::ceil(units / count) + other * count; };
   for (int64_t count = 2; count <= std::min<int64_t>(most, std::ceil(units)); ++count)
