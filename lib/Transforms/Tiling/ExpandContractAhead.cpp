@@ -102,6 +102,10 @@ void TileAsks::askNext(unsigned factor, ArrayRef<Value> base) {
 void TileAsks::askAheadInPlace(Value memref, ArrayRef<Value> indices, const Key &steps) {
   constexpr int64_t kAheadBytes = 4096;
   constexpr size_t kFewRows = 4;
+  // Windows meet an element again and again.
+  for (ArrayRef<int64_t> position : contraction.coefficients[1])
+    if (llvm::count_if(position, [](int64_t coefficient) { return coefficient != 0; }) > 1)
+      return;
   std::set<Key> leftRows;
   for (const Key &row : rows)
     leftRows.insert(getOffsets(0, row, {}, 0));
