@@ -42,6 +42,8 @@ constexpr double kChunkGain = 0.1;
 constexpr int64_t kLeastChunkTiles = 4;
 /// Cycles that a multiply-add waits for the one before it, and a little for what comes between.
 constexpr double kLatency = 4.5;
+/// Cycles of each load beyond one a cycle.
+constexpr double kManyLoads = 0.2;
 /// What registers that are all taken cost, in cycles a step.
 constexpr double kNoSpareRegister = 0.3;
 /// A tile stores all its values at once. Where results do not stay in the second cache level, so many lines wait beside
@@ -140,11 +142,17 @@ double Chooser::getColdCost(unsigned factor) const {
 }
 
 double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
-  double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0, besides = 0;
+  double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0, besides = 0, instructions = 0;
+  bool loops = taps == 1 || spillsUnrolled(tile) || isPadded(reductions.back(), tile);
   for (unsigned operand = 0; operand < 2; ++operand) {
-    double count =
-        (dependsOn(operand, tile.rowDims[0]) ? rows0 : 1) * (dependsOn(operand, tile.rowDims[1]) ? rows1 : 1);
+    double count = 1, loaded = 1; // taps that are unrolled load what they share once
+    for (auto [dim, rows] : {std::pair(tile.rowDims[0], rows0), std::pair(tile.rowDims[1], rows1)})
+      if (dependsOn(operand, dim)) {
+        count *= rows;
+        loaded *= !loops && sharesIndex(operand, dim, reductions.back()) ? (rows + taps - 1.0) / taps : rows;
+      }
     bool lanes = dependsOn(operand, tile.vectorDim);
+    instructions += lanes ? loaded * vectors : loaded;
     if (lanes)
       count *= vectors * getVectorCost(operand, tile);
     loads += count;
@@ -155,8 +163,9 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
                                 : 0.03);
   }
   besides += tile.missCost;
+  if (!hasFewRegisters())
+    besides += kManyLoads * std::max(0.0, instructions - multiplies / 2);
   // Two multiply-adds and two loads a cycle. A loop costs most of a cycle a turn.
-  bool loops = taps == 1 || spillsUnrolled(tile) || isPadded(reductions.back(), tile);
   double turn = hasFewRegisters() ? 0.4 : loops ? 0.7 : 0.3;
   if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
     turn += 4;
