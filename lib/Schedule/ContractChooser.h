@@ -134,6 +134,9 @@ private:
 
   /// The part of reduction dim `reduction` that register tiles meet, the rest being padding: 1 where nothing is known.
   double getMetPart(unsigned reduction, const Tile &tile) const;
+  /// The part of the unrolled taps that is no padding, where several rows of a tile move with them: each row leaves out
+  /// its own.
+  double getUnrolledPart(const Tile &tile) const;
   /// Whether enough of `reduction` is padding for a loop of its own, which then is not unrolled.
   bool isPadded(unsigned reduction, const Tile &tile) const;
 

@@ -358,6 +358,8 @@ void Chooser::evaluate(Tile tile) {
   for (unsigned dim : padded)
     if (isPadded(dim, tile))
       cost *= getMetPart(dim, tile);
+  if (taps > 1 && !spillsUnrolled(tile) && !isPadded(reductions.back(), tile))
+    cost *= getUnrolledPart(tile);
   // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
   double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
   if (tile.prepack) // a second copy of the weight in memory should be worth it
@@ -402,6 +404,14 @@ double Chooser::getMetPart(unsigned reduction, const Tile &tile) const {
     part *= met / (static_cast<double>(extents[dim]) * extents[reduction]);
   }
   return part;
+}
+
+double Chooser::getUnrolledPart(const Tile &tile) const {
+  for (unsigned slot = 0; slot < 2; ++slot)
+    for (unsigned factor = 0; factor < 2; ++factor)
+      if (int64_t dim = tile.rowDims[slot]; tile.rows[slot] > 1 && sharesIndex(factor, dim, reductions.back()))
+        return getMetPart(reductions.back(), Tile());
+  return 1;
 }
 
 bool Chooser::isPadded(unsigned reduction, const Tile &tile) const {

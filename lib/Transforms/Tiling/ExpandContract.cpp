@@ -399,6 +399,30 @@ private:
     return std::max(contraction.width, whole / contraction.width * contraction.width);
   }
 
+  /// Whether some of `count` neighbours of `dim` from `from` on meet padding in taps that are unrolled, and others do
+  /// not.
+  bool isAtEdge(unsigned dim, int64_t from, int64_t count) {
+    TileContractOp op = contraction.op;
+    if (count == 1 || contraction.isDot())
+      return false;
+    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+      ArrayRef<int64_t> row = contraction.coefficients[range.factor][range.dimension];
+      bool known = op.getStarts().empty() || isConstantIntValue(op.getStarts()[index], 0);
+      int64_t reach = 0;
+      for (auto [other, coefficient] : llvm::enumerate(row)) {
+        if (coefficient == 0 || other == dim)
+          continue;
+        std::optional<int64_t> extent = getConstantIntValue(contraction.extents[other]);
+        known &= extent && llvm::is_contained(op.getUnroll(), static_cast<int64_t>(other));
+        reach += coefficient * (extent.value_or(1) - 1);
+      }
+      if (row[dim] != 0 && known && reach > 0 &&
+          (row[dim] * from < range.first || row[dim] * (from + count - 1) + reach >= range.end))
+        return true;
+    }
+    return false;
+  }
+
   SmallVector<Piece> split(unsigned dim, unsigned depth) {
     TileContractOp op = contraction.op;
     bool lanes = static_cast<int64_t>(dim) == contraction.vectorDim;
@@ -406,8 +430,17 @@ private:
     SmallVector<Piece> pieces;
     if (auto extent = getConstantIntValue(contraction.extents[dim])) {
       int64_t mainEnd = *extent / whole * whole;
-      if (mainEnd > 0)
-        pieces.push_back({constant(0), constant(mainEnd), whole, mainEnd == whole, whole, false});
+      // Tiles at the edges whose place is known leave out the taps in the padding, each by itself.
+      auto add = [&](int64_t from, int64_t to) {
+        if (from < to)
+          pieces.push_back({constant(from), constant(to), whole, to - from == whole, whole, false});
+      };
+      int64_t first = !lanes && isAtEdge(dim, 0, whole) ? std::min(whole, mainEnd) : 0, last = mainEnd;
+      if (!lanes && mainEnd - first > whole && isAtEdge(dim, mainEnd - whole, whole))
+        last -= whole;
+      add(0, first);
+      add(first, last);
+      add(last, mainEnd);
       if (mainEnd < *extent)
         pieces.push_back({constant(mainEnd), {}, 1, true, *extent - mainEnd, false});
       return pieces;

@@ -256,6 +256,26 @@ private:
     }
   }
 
+  /// Whether an element of `factor` is known to lie where that is zero.
+  bool isPadding(unsigned factor, ArrayRef<Value> base, const Key &offsets) {
+    if (isPacked(factor))
+      return false;
+    Key steps = getSteps(factor);
+    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+      if (range.factor != factor || steps[range.dimension] != 0)
+        continue;
+      std::optional<int64_t> at = getConstantIntValue(base[range.dimension]), start = 0;
+      if (!op.getStarts().empty())
+        start = getConstantIntValue(op.getStarts()[index]);
+      if (!at || !start)
+        continue;
+      int64_t place = *at + *start + offsets[range.dimension];
+      if (place < range.first || place >= range.end)
+        return true;
+    }
+    return false;
+  }
+
   /// The loops over the reduction dims from `depth` on; returns the accumulators after them.
   SmallVector<Value> emitLoops(unsigned depth, SmallVector<Value> sums) {
     if (depth == loops.size()) {
@@ -340,7 +360,8 @@ private:
                     getRightOffsets(row, tap, lanes.offset),
                     getOffsets(0, row, tap, 0),
                     getRightOffsets(row, tap, 0)};
-          groups.back().push_back(std::move(item));
+          if (!isPadding(0, leftBase, item.left) && !isPadding(1, rightBase, item.right))
+            groups.back().push_back(std::move(item));
         }
     }
     regroup(groups);

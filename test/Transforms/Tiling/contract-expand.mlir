@@ -259,3 +259,40 @@ func.func @rows_of_unit(%w: memref<3x3xf32>, %x: memref<9x10xf32>, %o: memref<7x
   }
   return
 }
+
+// -----
+
+// A row of four pixels is one tile, and its taps are unrolled: the first pixel leaves out the tap in the padding before it,
+// the last one that behind, so ten multiply-adds are left of twelve.
+// CHECK-LABEL: func @edges
+// CHECK-COUNT-10: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: return
+func.func @edges(%w: memref<3x8xf32>, %x: memref<6xf32>, %o: memref<4x8xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%w : memref<3x8xf32>) rhs(%x : memref<6xf32>) outs(%o : memref<4x8xf32>)
+      maps [affine_map<(w, f, j) -> (j, f)>, affine_map<(w, f, j) -> (w + j)>, affine_map<(w, f, j) -> (w, f)>]
+      attributes {register_ = array<i64: 4, 8, 1>, vector_dim = 1 : i64, vector_width = 8 : i64, unroll = array<i64: 2>, nonzero = array<i64: 1, 0, 1, 5>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// Of seven tiles of two pixels the first and the last are apart: between them runs a loop.
+// CHECK-LABEL: func @between
+// CHECK-COUNT-5: vector.fma
+// CHECK: scf.for %{{.*}} = %c2 to %c12 step %c2
+// CHECK-COUNT-6: vector.fma
+// CHECK: }
+// CHECK-COUNT-5: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: return
+func.func @between(%w: memref<3x8xf32>, %x: memref<16xf32>, %o: memref<14x8xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%w : memref<3x8xf32>) rhs(%x : memref<16xf32>) outs(%o : memref<14x8xf32>)
+      maps [affine_map<(w, f, j) -> (j, f)>, affine_map<(w, f, j) -> (w + j)>, affine_map<(w, f, j) -> (w, f)>]
+      attributes {register_ = array<i64: 2, 8, 1>, vector_dim = 1 : i64, vector_width = 8 : i64, unroll = array<i64: 2>, nonzero = array<i64: 1, 0, 1, 15>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
