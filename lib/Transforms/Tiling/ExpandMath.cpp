@@ -3,6 +3,7 @@
 // Which ops are rewritten. The formulas are in MathFunctions, NarrowFloats and LookUp.
 //
 //===----------------------------------------------------------------------===//
+#include "Extremes.h"
 #include "LookUp.h"
 #include "MathFunctions.h"
 #include "tenon/Dialect/IR/Tenon.h"
@@ -59,6 +60,15 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void replace(Operation *op, Value value) {
     op->getResult(0).replaceAllUsesWith(value);
     op->erase();
+  }
+
+  /// The same, and erases what only `op` read.
+  void replaceChain(Operation *op, Value value) {
+    SmallVector<Value> operands(op->getOperands());
+    replace(op, value);
+    for (Value operand : operands)
+      if (Operation *inner = operand.getDefiningOp(); inner && isOpTriviallyDead(inner))
+        replaceChain(inner, value);
   }
 
   /// Arithmetic on narrow floats in f32, rounded once.
@@ -130,6 +140,12 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     if (auto lookUp = dyn_cast<tenon::LookUpOp>(op)) {
       OpBuilder builder(op);
       return replace(op, tenon::expandLookUp(builder, lookUp, target));
+    }
+    if (isa<arith::MaximumFOp, arith::MinimumFOp>(op)) {
+      OpBuilder builder(op);
+      if (Value value = tenon::expandExtreme(builder, op))
+        replaceChain(op, value);
+      return;
     }
     if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) ||
         !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))

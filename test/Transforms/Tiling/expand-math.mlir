@@ -79,3 +79,32 @@ func.func @f4(%x: vector<8xf4E2M1FN>) -> vector<8xf4E2M1FN> {
   %y = arith.truncf %w : vector<8xf32> to vector<8xf4E2M1FN>
   return %y : vector<8xf4E2M1FN>
 }
+
+// A chain of maxima: each is a compare and a select of the larger one, NaN are looked for two at a time, and not in the
+// first element, which the selects keep.
+// CHECK-LABEL: func.func @maximum
+// CHECK-SAME: (%[[A:.*]]: vector<16xf32>, %[[B:.*]]: vector<16xf32>, %[[C:.*]]: vector<16xf32>)
+// CHECK: %[[AB:.*]] = arith.cmpf ogt, %[[B]], %[[A]]
+// CHECK: %[[MAX:.*]] = arith.select %[[AB]], %[[B]], %[[A]]
+// CHECK: arith.cmpf ogt, %[[C]], %[[MAX]]
+// CHECK: %[[ALL:.*]] = arith.select
+// CHECK: %[[NAN:.*]] = arith.cmpf uno, %[[B]], %[[C]]
+// CHECK: %[[RESULT:.*]] = arith.select %[[NAN]], %{{.*}}, %[[ALL]]
+// CHECK-NOT: arith.maximumf
+// CHECK: return %[[RESULT]]
+func.func @maximum(%a: vector<16xf32>, %b: vector<16xf32>, %c: vector<16xf32>) -> vector<16xf32> {
+  %ab = arith.maximumf %a, %b : vector<16xf32>
+  %y = arith.maximumf %ab, %c : vector<16xf32>
+  return %y : vector<16xf32>
+}
+
+// A constant is no NaN: one compare.
+// CHECK-LABEL: func.func @clamp
+// CHECK-COUNT-1: arith.cmpf olt
+// CHECK-NOT: arith.cmpf
+// CHECK: return
+func.func @clamp(%x: f32) -> f32 {
+  %c = arith.constant 6.0 : f32
+  %y = arith.minimumf %c, %x : f32
+  return %y : f32
+}
