@@ -66,7 +66,13 @@ int32_t parallelFor(tenon_call *call, tenon_range_fn fn, void *const *args, int6
         return call->fail(TENON_ENOMEM,
                           "out of memory: a kernel needs " + std::to_string(scratchBytes) + " bytes of scratch");
   Region region{call, fn, args};
-  call->model.parallelFor(n, runRange, &region);
+  // The step of a loop that reads the same weights as the step before starts with those read last: they are still near.
+  bool backward = n > 1 && call->lastRange == fn && !call->wasBackward;
+  call->model.parallelFor(n, runRange, &region, backward);
+  if (n > 1) {
+    call->lastRange = fn;
+    call->wasBackward = backward;
+  }
   return TENON_OK;
 }
 

@@ -20,7 +20,9 @@ struct tenon_call {
 
   tenon::runtime::Model &model;
   tenon_output *outputs = nullptr;
-  bool computesConstants = false; ///< its outputs are the model's constants
+  bool computesConstants = false;     ///< its outputs are the model's constants
+  tenon_range_fn lastRange = nullptr; ///< of the last kernel with several items
+  bool wasBackward = false;           ///< the order in which it ran
 
   std::atomic<int32_t> status{TENON_OK};
   std::mutex errorLock;

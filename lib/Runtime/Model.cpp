@@ -323,11 +323,11 @@ void Model::dropPages() {
 
 int Model::workers() const { return callbacks.parallel_for ? std::max(1, callbacks.workers) : pool->workers(); }
 
-void Model::parallelFor(int64_t n, ThreadPool::Body body, void *state) {
+void Model::parallelFor(int64_t n, ThreadPool::Body body, void *state, bool backward) {
   if (callbacks.parallel_for)
     callbacks.parallel_for(callbacks.user, n, body, state);
   else
-    pool->run(n, body, state);
+    pool->run(n, body, state, backward);
 }
 
 void *Model::allocate(size_t bytes) {

@@ -65,8 +65,10 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::drain(int worker) {
   for (int number = worker, left = workers(); left > 0; number = number + 1 == workers() ? 0 : number + 1, --left) {
     Range &range = ranges[number];
-    for (int64_t lo; (lo = range.next.fetch_add(chunk, std::memory_order_relaxed)) < range.end;)
-      body(state, lo, std::min(range.end, lo + chunk), worker);
+    for (int64_t lo; (lo = range.next.fetch_add(chunk, std::memory_order_relaxed)) < range.end;) {
+      int64_t hi = std::min(range.end, lo + chunk), both = range.first + range.end;
+      body(state, isBackward ? both - hi : lo, isBackward ? both - lo : hi, worker);
+    }
   }
 }
 
@@ -115,13 +117,17 @@ void ThreadPool::work(int worker) {
   }
 }
 
-void ThreadPool::run(int64_t n, Body newBody, void *newState) {
+void ThreadPool::run(int64_t n, Body newBody, void *newState, bool backward) {
   if (n <= 0)
     return;
   if (n == 1 || threads.empty() || forks.load(std::memory_order_relaxed) != generation || busy.exchange(true)) {
-    newBody(newState, 0, n, 0);
+    if (!backward)
+      return newBody(newState, 0, n, 0);
+    for (int64_t item = n; item-- > 0;)
+      newBody(newState, item, item + 1, 0);
     return;
   }
+  isBackward = backward;
   body = newBody;
   state = newState;
   // About eight chunks a worker: balance against the counter's traffic.
@@ -129,6 +135,7 @@ void ThreadPool::run(int64_t n, Body newBody, void *newState) {
   for (int64_t worker = 0, first = 0, all = workers(); worker < all; ++worker) {
     int64_t end = first + n / all + (worker < n % all);
     ranges[worker].next.store(first, std::memory_order_relaxed);
+    ranges[worker].first = first;
     ranges[worker].end = end;
     first = end;
   }

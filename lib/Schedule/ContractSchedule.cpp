@@ -38,6 +38,8 @@ constexpr double kNearPart = 0.25;
 /// Units that are enough where one more would read panels once more from afar, for less than so many rows.
 constexpr int64_t kFewUnits = 8, kRowsPerFarPanel = 96;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16, kEvenUnits = 8;
+/// Units in the second cache level, at least, of a weight that is read once.
+constexpr double kUnitsOfCache = 8;
 /// Floating-point operations that make a unit worth its start.
 constexpr double kUnitFlops = 5e5;
 } // namespace
@@ -225,6 +227,10 @@ SmallVector<int64_t> Chooser::getParallel() const {
   }
   if (isOpen)
     wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
+  // One row times a weight: in a loop, what the step before read last is still in the second cache level.
+  if (best.prepack && best.vectorDim >= 0 && parallelPoints == extents[best.vectorDim])
+    wanted =
+        std::max(wanted, std::min<double>(kMaxUnits, getFactorBytes(best.pack) * kUnitsOfCache / target.getL2Bytes()));
   auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
     if (wanted <= units * 1.5)
       return;

@@ -64,7 +64,8 @@ public:
 
   const std::string &manifestText() const { return manifest; }
   int workers() const;
-  void parallelFor(int64_t n, ThreadPool::Body body, void *state);
+  /// `backward` is a wish: a caller's own pool is not told.
+  void parallelFor(int64_t n, ThreadPool::Body body, void *state, bool backward);
   void *allocate(size_t bytes);
   void release(void *memory);
   /// Memory that callers never see: their callbacks are not asked.

@@ -25,7 +25,8 @@ public:
   using Body = void (*)(void *state, int64_t lo, int64_t hi, int32_t worker);
   /// Runs body over [0, n). A second caller at the same time, nested or in another thread, runs its items alone, as
   /// worker 0 of its own call; so does a process that was forked from the pool's, which has no workers.
-  void run(int64_t n, Body body, void *state);
+  /// `backward`: every worker begins with the last items of its share.
+  void run(int64_t n, Body body, void *state, bool backward = false);
   int workers() const { return static_cast<int>(threads.size()) + 1; }
 
 private:
@@ -45,11 +46,12 @@ private:
   /// The items that a worker begins with; when these are done it takes what is left of others'. Kernel after kernel a
   /// worker so finds its part of the data in its own cache.
   struct alignas(64) Range {
-    std::atomic<int64_t> next{0};
-    int64_t end = 0;
+    std::atomic<int64_t> next{0}; // as if the region ran forward
+    int64_t first = 0, end = 0;
   };
   std::unique_ptr<Range[]> ranges; // per worker
   int64_t chunk = 1;
+  bool isBackward = false;
   Body body = nullptr;
   void *state = nullptr;
 };

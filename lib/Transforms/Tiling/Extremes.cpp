@@ -1,8 +1,8 @@
 //===- Extremes.cpp - maxima and minima that keep NaN, in few instructions --------------===//
 //
-// A compare and a select, `x > m ? x : m`, are one instruction, and keep a NaN in m but not one in x. So a chain of maxima
-// compares and selects its elements one after the other, looks for NaN in all but the first, two at a time and beside
-// the chain, and puts it in at the end. Zeros of different signs are equal.
+// A compare and a select, `x > m ? x : m`, are one instruction, and keep a NaN in m but not one in x. So a chain of
+// maxima compares and selects its elements one after the other, looks for NaN in all but the first, two at a time and
+// beside the chain, and puts it in at the end. Zeros of different signs are equal.
 //
 //===----------------------------------------------------------------------===//
 #include "Extremes.h"
@@ -63,8 +63,8 @@ Value tenon::expandExtreme(OpBuilder &builder, Operation *op) {
   };
   Value single;
   for (Value element : ArrayRef(elements).drop_front()) {
-    Value beyond = arith::CmpFOp::create(
-        builder, loc, larger ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, element, extreme);
+    Value beyond = arith::CmpFOp::create(builder, loc, larger ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT,
+                                         element, extreme);
     extreme = arith::SelectOp::create(builder, loc, beyond, element, extreme);
     if (isNumber(element))
       continue;

@@ -45,6 +45,28 @@ TEST(Pool, CoversItemsOnce) {
   }
 }
 
+TEST(Pool, BackwardCoversItemsOnceToo) {
+  for (int workers : {1, 2, 5}) {
+    ThreadPool pool(workers);
+    for (int64_t n : {1, 2, 7, 64, 1000}) {
+      Counts counts(n, workers);
+      pool.run(n, Counts::body, &counts, /*backward=*/true);
+      EXPECT_TRUE(counts.allOnce()) << workers << " workers, " << n << " items";
+    }
+  }
+}
+
+TEST(Pool, BackwardStartsAtTheEnd) {
+  ThreadPool pool(1);
+  std::vector<int64_t> order;
+  auto note = [](void *state, int64_t lo, int64_t hi, int32_t) {
+    for (int64_t i = lo; i < hi; ++i)
+      static_cast<std::vector<int64_t> *>(state)->push_back(i);
+  };
+  pool.run(4, note, &order, /*backward=*/true);
+  EXPECT_EQ(order, (std::vector<int64_t>{3, 2, 1, 0}));
+}
+
 TEST(Pool, NoItemsNoCalls) {
   ThreadPool pool(2);
   auto never = [](void *, int64_t, int64_t, int32_t) { ADD_FAILURE(); };
