@@ -12,6 +12,8 @@ namespace tenon::schedule {
 
 /// Rows over which a packed panel is used, at least where there are as many.
 inline constexpr int64_t kRowsPerPanel = 128;
+/// Rows over which a panel is used that comes from further away than the second cache level, in units cut by rows.
+inline constexpr int64_t kRowsPerFarPanel = 96;
 
 struct Tile {
   int64_t vectorDim = -1;

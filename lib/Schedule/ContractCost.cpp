@@ -42,6 +42,8 @@ constexpr double kChunkGain = 0.1;
 constexpr int64_t kLeastChunkTiles = 4;
 /// Cycles that a multiply-add waits for the one before it, and a little for what comes between.
 constexpr double kLatency = 4.5;
+/// What a cycle more on one of two threads costs, beside one on both.
+constexpr double kUneven = 0.2;
 /// Cycles of each load beyond one a cycle.
 constexpr double kManyLoads = 0.2;
 /// What registers that are all taken cost, in cycles a step.
@@ -360,6 +362,12 @@ void Chooser::evaluate(Tile tile) {
       cost *= getMetPart(dim, tile);
   if (taps > 1 && !spillsUnrolled(tile) && !isPadded(reductions.back(), tile))
     cost *= getUnrolledPart(tile);
+  // Where units are panels, and the rows too few to cut, two threads have as much where panels are even in number.
+  double rows = parallelPoints / getExtent(tile.vectorDim);
+  if (tile.prepack && rows < 2 * kRowsPerFarPanel && getFactorBytes(tile.pack) > target.getL2Bytes() / 2) {
+    int64_t panels = std::ceil(getExtent(tile.vectorDim) / (tile.vectors * width));
+    cost *= 1 + kUneven * (llvm::alignTo(panels, 2) * tile.vectors * width / getExtent(tile.vectorDim) - 1);
+  }
   // Dims that are plain loops multiply everything alike, except that they are different dims from tile to tile.
   double covered = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]) * (dot ? 1 : getExtent(tile.vectorDim));
   if (tile.prepack) // a second copy of the weight in memory should be worth it

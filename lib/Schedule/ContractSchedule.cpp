@@ -35,8 +35,8 @@ constexpr int64_t kRowsPerUnit = 32;
 /// What reading a factor again costs that stays in the second cache level, beside one that comes from further away,
 /// with many registers.
 constexpr double kNearPart = 0.25;
-/// Units that are enough where one more would read panels once more from afar, for less than so many rows.
-constexpr int64_t kFewUnits = 8, kRowsPerFarPanel = 96;
+/// Units that are enough where one more would read panels once more from afar, for few rows.
+constexpr int64_t kFewUnits = 8;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16, kEvenUnits = 8;
 /// Units in the second cache level, at least, of a weight that is read once.
 constexpr double kUnitsOfCache = 8;
