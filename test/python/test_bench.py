@@ -222,3 +222,17 @@ def test_bar_on_a_terminal(tn, tmp_path, subprocess_environment):
     assert run.wait() == 0
     os.close(master)
     assert b"round 3 of 3: tenon" in shown and b"3/4" in shown and b"left" in shown
+
+
+def test_cold_compiles(bench, tmp_path):
+    """A model that the cache has is compiled anew, and the slowest of each kind is named."""
+    names = {"small": suite_models.matmul(tmp_path, "small", 8, 8, 8), "chain": suite_models.mlp(tmp_path, "chain", 5, 8, 12)}
+    suite = [{"name": name, "kind": "products", "model": model if isinstance(model, str) else model[0]} for name, model in names.items()]
+    (tmp_path / "suite.json").write_text(json.dumps(suite))
+    arguments = ("--suite", "suite.json", "--rounds", 1, "--seconds", 0.01)
+    assert "cold compiles" not in bench(*arguments).stdout
+    shown = bench(*arguments, "--cold").stdout
+    assert "cold compiles" in shown and "products" in shown.split("cold compiles")[1]
+    warm, cold = (json.loads(bench(*arguments, "--json", *more).stdout) for more in ((), ("--cold",)))
+    assert all(0 < row["compile_s"] <= row["load_s"] for row in warm + cold)
+    assert sum(row["compile_s"] for row in warm) < sum(row["compile_s"] for row in cold)

@@ -14,14 +14,14 @@ PEERS = ("onnxruntime", "openvino", "jax", "iree", "llama.cpp")
 class Worker:
     """A process with one runtime; stopped unless it has a turn."""
 
-    def __init__(self, runtime, model, threads, shapes, inputs, folder, precision="reorder"):
+    def __init__(self, runtime, model, threads, shapes, inputs, folder, options=None):
         self.runtime, self.error, self.minima, self.cores = runtime, None, {}, {}
         self.peak_bytes = self.same = None
         package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tenon.bench.worker", runtime, model, str(threads), json.dumps(shapes), inputs, folder,
-             precision],
+             json.dumps(options or {})],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             # NumPy's own threads spin after they have made the inputs, on cores that the runtime is to have.
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"})
@@ -75,12 +75,13 @@ def steps(peers, rounds, calls=1):
 
 
 def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=None, variants=None, inputs=None,
-            precision="reorder"):
+            precision="reorder", cold=False):
     """Rows (dicts) per kind of call and runtime, Tenon's first.
 
     variants  {runtime: another file of the same meaning}
     inputs    {runtime: .npz file of `worker.save_inputs`}; without one for Tenon, random arrays, which all get
     precision of `tenon.compile`, for Tenon
+    cold      Tenon compiles all anew, without its cache
     report    called with what is done next, before each of `steps` steps
     """
     from ..model import measure_peaks
@@ -94,7 +95,7 @@ def measure(model, peers, threads=1, shapes=None, rounds=5, seconds=0.5, report=
                 report(f"loading in {runtime}")
                 drawn = inputs.get("tenon", os.path.join(folder, "inputs.npz"))
                 workers.append(Worker(runtime, (variants or {}).get(runtime, model), threads, shapes or {},
-                                      inputs.get(runtime, drawn), folder, precision))
+                                      inputs.get(runtime, drawn), folder, {"precision": precision, "cache": not cold}))
                 if workers[0].error:
                     break
             peaks = (0.0, 0.0)
@@ -131,7 +132,7 @@ def _rows(workers, call, name, threads, peaks):
     for worker in workers:
         facts = worker.facts
         row = {"model": name, "runtime": worker.runtime, "threads": threads, "version": facts.get("version"),
-               "load_s": facts.get("load_s"), "peak_bytes": worker.peak_bytes, "error": worker.error}
+               "load_s": facts.get("load_s"), "compile_s": facts.get("compile_s"), "peak_bytes": worker.peak_bytes, "error": worker.error}
         minima = worker.minima.get(call)
         if minima and not worker.error:
             row.update(median_s=statistics.median(minima), min_s=min(minima), cores=statistics.median(worker.cores[call]))

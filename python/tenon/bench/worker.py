@@ -1,9 +1,9 @@
 """One runtime in a process of its own, driven by `tenon bench` over pipes: a JSON object a line each way.
 
-    python -m tenon.bench.worker RUNTIME MODEL THREADS SHAPES INPUTS FOLDER PRECISION
+    python -m tenon.bench.worker RUNTIME MODEL THREADS SHAPES INPUTS FOLDER OPTIONS
 
 SHAPES is JSON; INPUTS an .npz file, which the runtime `tenon` writes where there is none and the others read; FOLDER is for what a runtime makes;
-PRECISION is that of `tenon.compile`, for Tenon alone. The
+OPTIONS is JSON: `precision` and `cache` of `tenon.compile`, for Tenon alone. The
 first line out says what loading took and which calls there are ("run", or "prefill" and "decode" of a language model); then each
 line in is {"seconds": s, "call": name} (time such calls for that long; "cores" of the answer is processor time by time) or
 {"save": path} (write the outputs).
@@ -16,16 +16,21 @@ import time
 import numpy as np
 
 
-def _tenon(path, threads, shapes, inputs, folder, precision):
+def _tenon(path, threads, shapes, inputs, folder, **options):
     import tenon as tn
 
-    model = tn.compile(path, threads=threads, shapes=shapes, precision=precision)
+    start = time.perf_counter()
+    model = tn.compile(path, threads=threads, shapes=shapes, **options)
+    compile_s = time.perf_counter() - start
     if os.path.exists(inputs):
         arrays = _read(inputs)
     else:
         arrays = {value.name: array for value, array in zip(model.inputs, model.random_inputs())}
         save_inputs(inputs, arrays)
     values = [arrays[value.name] for value in model.inputs]
+    start = time.perf_counter()
+    model(*values)
+    load_s = compile_s + time.perf_counter() - start
     rows = model.profile(*values, runs=3, peaks=(1, 1))  # for the counts; measuring peaks would count as this process's memory
     work = {"flops": sum(row["flops"] for row in rows), "bytes": sum(row["bytes"] for row in rows), "kernels": len(rows)}
     names = [value.name for value in model.outputs]
@@ -34,7 +39,7 @@ def _tenon(path, threads, shapes, inputs, folder, precision):
         results = model(*values)
         return dict(zip(names, results if isinstance(results, tuple) else (results,)))
 
-    return {"run": call}, {**work, "cached": model.info["cached"], "version": tn.version()}
+    return {"run": call}, {**work, "cached": model.info["cached"], "version": tn.version(), "load_s": load_s, "compile_s": compile_s}
 
 
 def save_inputs(path, arrays):
@@ -170,7 +175,7 @@ def main():
     def reply(**message):
         print(json.dumps(message), file=replies, flush=True)
 
-    runtime, path, threads, shapes, inputs, folder, precision = sys.argv[1:]
+    runtime, path, threads, shapes, inputs, folder, options = sys.argv[1:]
     try:
         start = time.perf_counter()
         known = LANGUAGE_RUNTIMES if path.endswith(".gguf") else RUNTIMES
@@ -179,10 +184,10 @@ def main():
         if runtime != "tenon" and path.endswith(".mlir"):
             raise ValueError(f"{runtime} reads no Programs: a suite's row names an ONNX model of the same meaning in `variants`")
         calls, facts = known[runtime](path, int(threads), json.loads(shapes), inputs, folder,
-                                      **({"precision": precision} if known[runtime] is _tenon else {}))
+                                      **(json.loads(options) if known[runtime] is _tenon else {}))
         for call in calls.values():
             call()
-        reply(load_s=time.perf_counter() - start, calls=list(calls), **facts)
+        reply(**{"load_s": time.perf_counter() - start, "calls": list(calls), **facts})
         for line in sys.stdin:
             request = json.loads(line)
             if "save" in request:

@@ -25,7 +25,7 @@ What a runtime cannot run is a row with the reason. `make setup-peers` installs 
 pip install onnxruntime openvino 'jax[cpu]' iree-base-compiler iree-base-runtime llama-cpp-python, as wanted.
 
 how to read it
-  load s     to read and compile the model and to run it once; Tenon takes what its cache has
+  load s     to read and compile the model and to run it once; Tenon takes what its cache has, unless --cold is given
   ratio      the peer's median / Tenon's; 'wrong' where outputs differ, so that no time is worth comparing
   cores      processor time by time: about the threads, less where a runtime waits
   roofline   what this machine's peaks would take for the model's flops and bytes / the time that was taken
@@ -37,6 +37,7 @@ examples
   tenon bench model.onnx --shape x=1x3x640x640                   with the size of an input that the model leaves open
   tenon bench --suite cpu.json --only 'conv|attention' --against jax --json > rows.json
   tenon bench --suite cpu.json --against onnxruntime --plot ratios.svg
+  tenon bench --suite cpu.json --cold --rounds 1                 how long compiling takes, and how much memory
 
 exit status: 0 all is well, 1 Tenon failed or outputs differ (of models named one by one: or a runtime failed), 130 interrupted;
 what was measured until then is shown."""
@@ -79,6 +80,7 @@ def add_arguments(parser):
     how.add_argument("--against", type=_peers, default=[], metavar="RUNTIME,...", help=f"peers: {', '.join(PEERS)}")
     how.add_argument("--threads", type=common.positive, default=1, help="threads of every runtime (default 1)")
     common.add_precision(how)
+    how.add_argument("--cold", action="store_true", help="Tenon compiles all anew, as if its cache were empty")
     how.add_argument("--rounds", type=common.positive, default=5, help="turns of each runtime (default 5)")
     how.add_argument("--seconds", type=_seconds, default=0.5, help="length of a turn (default 0.5)")
     shown = parser.add_argument_group("what is shown")
@@ -161,7 +163,7 @@ def _measure(problems, options, rows):
                 done += 1
 
             made = measure.measure(problem.model, options.against, options.threads, problem.shapes, options.rounds, options.seconds,
-                                   step, problem.variants, problem.inputs, options.precision)
+                                   step, problem.variants, problem.inputs, options.precision, options.cold)
             before += measure.steps(options.against, options.rounds, problem.calls)
             for row in made:
                 row["model"] = row["model"].replace(os.path.basename(problem.model), problem.name)
@@ -199,6 +201,20 @@ def _summary(rows, console):
     console.print(shown)
 
 
+def _compiles(rows, console):
+    """The slowest cold compiles, by kind."""
+    from rich.markup import escape
+
+    own = [row for row in rows if row["runtime"] == "tenon" and row.get("compile_s")]
+    shown = common.table("cold compiles: importing, kernels and packing", ["kind", ">rows", ">median s", ">longest s", "row"])
+    for kind in dict.fromkeys(row["kind"] for row in own):
+        chosen = [row for row in own if row["kind"] == kind]
+        last = max(chosen, key=lambda row: row["compile_s"])
+        shown.add_row(escape(kind), str(len(chosen)), f"{statistics.median(row['compile_s'] for row in chosen):.2f}",
+                      f"{last['compile_s']:.2f}", escape(last["model"]))
+    console.print(shown)
+
+
 def _show(rows, options):
     from rich.markup import escape
 
@@ -220,6 +236,8 @@ def _show(rows, options):
         console.print(f"peaks measured in this run: {peaks['peak_gflops']:.0f} GFLOP/s, {peaks['peak_gbs']:.1f} GB/s; "
                       "ratio above 1: tenon is faster", highlight=False)
     _summary(rows, console)
+    if options.cold:
+        _compiles(rows, console)
     for name, note in dict.fromkeys((row["model"], row["note"]) for row in rows if "note" in row):
         console.print(f"{name}: {note}", highlight=False, markup=False)
     for row in rows:
