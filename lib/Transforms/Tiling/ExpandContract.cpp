@@ -423,7 +423,16 @@ private:
     return false;
   }
 
+  /// Points of the reduction that are unrolled.
+  int64_t countTaps() {
+    int64_t taps = 1;
+    for (int64_t dim : contraction.op.getUnroll())
+      taps *= getConstantIntValue(contraction.extents[dim]).value_or(1);
+    return taps;
+  }
+
   SmallVector<Piece> split(unsigned dim, unsigned depth) {
+    constexpr int64_t kShortTile = 16; // rows by taps
     TileContractOp op = contraction.op;
     bool lanes = static_cast<int64_t>(dim) == contraction.vectorDim;
     int64_t whole = getWhole(dim);
@@ -469,8 +478,19 @@ private:
       pieces.push_back({from, end, contraction.width, false, contraction.width, true});
       return pieces;
     }
-    // Halving tails for the innermost rows; elsewhere one by one, to keep the code small.
-    if (depth + 1 == order.size())
+    // The innermost rows that are left are one tile, as long as the code for all sizes is short; else tails are halves of
+    // halves. Other rows go one by one.
+    bool innermost = depth + 1 == order.size();
+    if (innermost && whole * countTaps() <= kShortTile) {
+      Value rest = arith::SubIOp::create(builder, loc, end, from);
+      for (int64_t size = whole - 1; size > 0; --size) {
+        Value same = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, rest, constant(size));
+        Value to = arith::SelectOp::create(builder, loc, same, end, from);
+        pieces.push_back({from, to, size, false, size, false});
+      }
+      return pieces;
+    }
+    if (innermost)
       for (int64_t size = llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(whole - 1, 1))); size > 1; size /= 2)
         add(size, false);
     if (whole > 1)
