@@ -432,7 +432,7 @@ private:
   }
 
   SmallVector<Piece> split(unsigned dim, unsigned depth) {
-    constexpr int64_t kShortTile = 16; // rows by taps
+    constexpr int64_t kShortTile = 16; // rows by taps; decoding is long code
     TileContractOp op = contraction.op;
     bool lanes = static_cast<int64_t>(dim) == contraction.vectorDim;
     int64_t whole = getWhole(dim);
@@ -478,10 +478,10 @@ private:
       pieces.push_back({from, end, contraction.width, false, contraction.width, true});
       return pieces;
     }
-    // The innermost rows that are left are one tile, as long as the code for all sizes is short; else tails are halves of
-    // halves. Other rows go one by one.
+    // The innermost rows that are left are one tile, as long as the code for all sizes is short; else tails are halves
+    // of halves. Other rows go one by one.
     bool innermost = depth + 1 == order.size();
-    if (innermost && whole * countTaps() <= kShortTile) {
+    if (innermost && !op.hasDecode() && whole * countTaps() <= kShortTile) {
       Value rest = arith::SubIOp::create(builder, loc, end, from);
       for (int64_t size = whole - 1; size > 0; --size) {
         Value same = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, rest, constant(size));
