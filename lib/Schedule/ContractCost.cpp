@@ -29,6 +29,8 @@ constexpr double kColdLine = 20, kLeastColdPart = 0.25;
 /// The part of the first cache level that one tile's chunk may fill, with few registers and with many: the next tile's
 /// is on its way.
 constexpr double kChunkPart = 0.5, kChunkPartOfMany = 0.7;
+/// The part of the second cache level, where only what lies further away costs time.
+constexpr double kFarChunkPart = 0.125;
 /// Cycles of one of lines that are apart from step to step; in chunks the next tile finds what it shares of those.
 constexpr double kApartLine = 0.9;
 /// More registers than there are that unrolled taps may ask for: LLVM does not keep all that it could.
@@ -195,8 +197,8 @@ void Chooser::placeInCaches(Tile &tile) const {
       shape.counts[tile.rowDims[slot]] = tile.rows[slot];
   if (tile.vectorDim >= 0)
     shape.counts[tile.vectorDim] = std::min(extents[tile.vectorDim], tile.vectors * width);
-  double panel = 0, others = 0,
-         apart = 0; // lines per step of the first reduction dim; those with no neighbour to follow
+  // Lines per step of the first reduction dim; those of rows that lie apart from step to step.
+  double panel = 0, others = 0, apart = 0;
   for (unsigned operand = 0; operand < 2; ++operand) {
     if (tile.pack == static_cast<int64_t>(operand))
       panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
@@ -213,7 +215,8 @@ void Chooser::placeInCaches(Tile &tile) const {
   // registers there are more of them to each line: where two end in a cycle, lines of that level are felt a little, and
   // else only those from further away.
   bool isFar = bytes > target.getL2Bytes() / 2;
-  if (bytes <= target.getL1Bytes() || (!isFar && target.getVectorBits() == 512 && target.getVectorFmas() < 2))
+  bool isFelt = hasFewRegisters() || target.getVectorFmas() >= 2;
+  if (isFelt ? bytes <= target.getL1Bytes() : !isFar)
     return;
   if (isFar || hasFewRegisters()) {
     tile.panelLine = 1;
@@ -221,7 +224,9 @@ void Chooser::placeInCaches(Tile &tile) const {
   } else {
     tile.missCost = apart / inner * kApartLine;
   }
-  double room = target.getL1Bytes() * (hasFewRegisters() ? kChunkPart : kChunkPartOfMany);
+  double room = hasFewRegisters() ? target.getL1Bytes() * kChunkPart
+                : isFelt          ? target.getL1Bytes() * kChunkPartOfMany
+                                  : target.getL2Bytes() * kFarChunkPart;
   int64_t chunk = std::max<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)), room / stepBytes);
   if (hasFewRegisters())
     chunk = llvm::bit_floor(static_cast<uint64_t>(chunk));
