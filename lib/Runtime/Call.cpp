@@ -19,6 +19,7 @@ void tenon_call::reset() {
   blocks.clear();
   status = TENON_OK;
   message.clear();
+  lastRange = nullptr;
 }
 
 int32_t tenon_call::fail(int32_t code, const std::string &text) {
@@ -67,12 +68,15 @@ int32_t parallelFor(tenon_call *call, tenon_range_fn fn, void *const *args, int6
                           "out of memory: a kernel needs " + std::to_string(scratchBytes) + " bytes of scratch");
   Region region{call, fn, args};
   // The step of a loop that reads the same weights as the step before starts with those read last: they are still near.
-  bool backward = n > 1 && call->lastRange == fn && !call->wasBackward;
-  call->model.parallelFor(n, runRange, &region, backward);
+  // A few in a row may be siblings with weights of their own, which come faster forward.
+  constexpr int kSiblings = 4;
+  bool backward = false;
   if (n > 1) {
+    call->repeats = call->lastRange == fn ? call->repeats + 1 : 0;
     call->lastRange = fn;
-    call->wasBackward = backward;
+    backward = call->repeats >= kSiblings && call->repeats % 2 != 0;
   }
+  call->model.parallelFor(n, runRange, &region, backward);
   return TENON_OK;
 }
 

@@ -21,8 +21,8 @@ struct tenon_call {
   tenon::runtime::Model &model;
   tenon_output *outputs = nullptr;
   bool computesConstants = false;     ///< its outputs are the model's constants
-  tenon_range_fn lastRange = nullptr; ///< of the last kernel with several items
-  bool wasBackward = false;           ///< the order in which it ran
+  tenon_range_fn lastRange = nullptr; ///< of this run's last kernel with several items
+  int repeats = 0;                    ///< how often in a row it has run before that
 
   std::atomic<int32_t> status{TENON_OK};
   std::mutex errorLock;
