@@ -1,8 +1,8 @@
 //===- ExpandContract.h - what the parts of the contraction's expansion share ---===//
 //
-// ExpandContract.cpp makes the loops over tiles, ExpandContractPack.cpp the panels, ExpandContractKernel.cpp what runs
-// inside one register tile, ExpandContractAhead.cpp what it prefetches, and ExpandContractEpilogue.cpp what becomes of
-// its sums.
+// ExpandContractLoops.cpp makes the loops over tiles, ExpandContractPack.cpp the panels, ExpandContractKernel.cpp what
+// runs inside one register tile, ExpandContractAhead.cpp what it prefetches, and ExpandContractEpilogue.cpp what
+// becomes of its sums.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -158,6 +158,10 @@ void emitPack(mlir::OpBuilder &builder, const Contraction &contraction, const Mi
 
 /// Decodes the panel of rhs that belongs to the tile's lanes to `panel`, indexed by all reduction dims and the lane.
 void emitDecode(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile, mlir::Value panel);
+
+/// Emits the loops over all register tiles. `coded`, where given, is the contraction whose panels of rhs are decoded to
+/// those of `contraction`; `packs`: factors that are to be packed are.
+void emitTiles(mlir::OpBuilder &builder, const Contraction &contraction, const Contraction *coded, bool packs);
 
 /// Emits the sums, the epilogue and the stores of one tile.
 void emitMicroKernel(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile);
