@@ -6,8 +6,9 @@
 module attributes {tenon.target = #avx512} {
   // CHECK-LABEL: func.func private @conv
   // CHECK-SAME: register = [{{[0-9]+}}, 1, {{[67]}}, 1, 1, 1], unroll = [5]
-  // CHECK: scf.forall
+  // CHECK: scf.forall (%{{.*}}, %[[LINE:.*]]) = (0, 0) to (512, 7) step (96, 1)
   // CHECK: tenon.tile_contract
+  // CHECK-SAME: starts(%[[LINE]], %c0) maps
   // CHECK-SAME: nonzero = array<i64: 1, 1, 1, 8, 1, 2, 1, 8>
   func.func private @conv(%w: tensor<512x64x3x3xf32>, %x: tensor<64x9x9xf32>, %o: tensor<512x7x7xf32>) -> tensor<512x7x7xf32> attributes {tenon.kernel} {
     %zero = arith.constant 0.0 : f32
