@@ -40,7 +40,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     target = getOperation()->getAttrOfType<tenon::TargetAttr>(tenon::kTargetAttr);
     // Widening first, so that the functions see f32; then what is left of conversions.
     for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction,
-                      &ExpandMath::expandConversion, &ExpandMath::moveAsIntegers}) {
+                      &ExpandMath::expandExtreme, &ExpandMath::expandConversion, &ExpandMath::moveAsIntegers}) {
       SmallVector<Operation *> ops;
       getOperation().walk([&](Operation *op) {
         if (llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>) ||
@@ -60,15 +60,6 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void replace(Operation *op, Value value) {
     op->getResult(0).replaceAllUsesWith(value);
     op->erase();
-  }
-
-  /// The same, and erases what only `op` read.
-  void replaceChain(Operation *op, Value value) {
-    SmallVector<Value> operands(op->getOperands());
-    replace(op, value);
-    for (Value operand : operands)
-      if (Operation *inner = operand.getDefiningOp(); inner && isOpTriviallyDead(inner))
-        replaceChain(inner, value);
   }
 
   /// Arithmetic on narrow floats in f32, rounded once.
@@ -141,12 +132,6 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
       OpBuilder builder(op);
       return replace(op, tenon::expandLookUp(builder, lookUp, target));
     }
-    if (isa<arith::MaximumFOp, arith::MinimumFOp>(op)) {
-      OpBuilder builder(op);
-      if (Value value = tenon::expandExtreme(builder, op))
-        replaceChain(op, value);
-      return;
-    }
     if (op->getNumResults() != 1 || !isa<math::MathDialect>(op->getDialect()) ||
         !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
       return;
@@ -159,6 +144,23 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
     }
     if (Value value = tenon::expandMathOp(builder, op, op->getOperands(), target))
       replace(op, value);
+  }
+
+  void expandExtreme(Operation *op) {
+    OpBuilder builder(op);
+    if (Value value = tenon::expandExtreme(builder, op)) {
+      op->getResult(0).replaceAllUsesWith(value);
+      eraseDead(op);
+    }
+  }
+
+  /// Erases what nothing reads: an op, and then the rest of its chain.
+  void eraseDead(Operation *op) {
+    SmallVector<Value> operands(op->getOperands());
+    op->erase();
+    for (Value operand : operands)
+      if (Operation *inner = operand.getDefiningOp(); inner && isOpTriviallyDead(inner))
+        eraseDead(inner);
   }
 
   void expandConversion(Operation *op) {

@@ -14,7 +14,7 @@ using namespace mlir;
 
 namespace {
 
-/// The only reader of `op`, where that is of the same kind and in the same block.
+/// Whether only an op of the same kind in the same block reads `op`.
 bool isInner(Operation *op) {
   if (!op->hasOneUse())
     return false;
