@@ -24,6 +24,7 @@ struct Tile {
   bool prepack = false; // at load, for a weight
   int64_t chunk = 0;    // of the first reduction dim; 0: all of it
   double cost = 0;
+  bool unrolls = false; // the taps of the last reduction dim
   // Cycles: of a panel's cache line, and, per step, of the other lines that come from the second cache level.
   double panelLine = 0, missCost = 0;
 };
@@ -71,6 +72,9 @@ private:
   /// What a vector read in place costs beside the multiply-adds. Where taps move it, it lies across two cache lines
   /// more often than not, which takes two loads.
   double getInPlaceCost(unsigned operand, const Tile &tile) const;
+
+  /// Bytes of all elements of `factor`.
+  double getFactorBytes(unsigned factor) const;
 
   /// Cycles per multiply-add that a weight takes which is read in place, its cache lines being cold.
   double getColdCost(unsigned factor) const;
@@ -157,9 +161,6 @@ private:
     return dim == best.rowDims[0] ? best.rows[0] : dim == best.rowDims[1] ? best.rows[1] : 1;
   }
 
-  /// Bytes of all elements of `factor`.
-  double getFactorBytes(unsigned factor) const;
-
   /// Panels of a unit, at least.
   int64_t getLeastPanels() const;
 
@@ -190,10 +191,10 @@ private:
       padded; // reduction dims of which a part worth leaving out is padding, with tiles of one row
   int64_t reductionPoints = 1, width = 1, elementBytes = 4;
   double parallelPoints = 1;
-  double coldCosts[2] = {0, 0}; // per factor
-  bool isOpen = false;          // some parallel dim is not known
-  bool decodesInTiles = false;  // every register tile, for certain
-  int64_t taps = 1;             // of the innermost reduction, where it is short enough to be unrolled
+  double factorBytes[2] = {0, 0}, coldCosts[2] = {0, 0}; // per factor, all of it
+  bool isOpen = false;                                   // some parallel dim is not known
+  bool decodesInTiles = false;                           // every register tile, for certain
+  int64_t taps = 1; // of the innermost reduction, where it is short enough to be unrolled
   Tile best;
 };
 

@@ -135,11 +135,19 @@ double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
   return !moved ? 0.1 : hasFewRegisters() ? 0.3 : 0.65;
 }
 
-double Chooser::getColdCost(unsigned factor) const {
+double Chooser::getFactorBytes(unsigned factor) const {
   double bytes = elementBytes;
-  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
-    if (dependsOn(factor, dim))
+  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+    bool tap = op.isReduction(dim) &&
+               llvm::any_of(parallels, [&](unsigned parallel) { return sharesIndex(factor, parallel, dim); });
+    if (dependsOn(factor, dim) && !tap) // the windows of neighbours are the same elements
       bytes *= extents[dim];
+  }
+  return bytes;
+}
+
+double Chooser::getColdCost(unsigned factor) const {
+  double bytes = factorBytes[factor];
   if (!weights[factor] || bytes <= kLeastColdPart * target.getL2Bytes())
     return 0;
   return bytes / kLineBytes * kColdLine / (reductionPoints * parallelPoints);
@@ -147,13 +155,12 @@ double Chooser::getColdCost(unsigned factor) const {
 
 double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, int64_t rows1) const {
   double multiplies = static_cast<double>(vectors * rows0 * rows1), loads = 0, besides = 0, instructions = 0;
-  bool loops = taps == 1 || spillsUnrolled(tile) || isPadded(reductions.back(), tile);
   for (unsigned operand = 0; operand < 2; ++operand) {
     double count = 1, loaded = 1; // taps that are unrolled load what they share once
     for (auto [dim, rows] : {std::pair(tile.rowDims[0], rows0), std::pair(tile.rowDims[1], rows1)})
       if (dependsOn(operand, dim)) {
         count *= rows;
-        loaded *= !loops && sharesIndex(operand, dim, reductions.back()) ? (rows + taps - 1.0) / taps : rows;
+        loaded *= tile.unrolls && sharesIndex(operand, dim, reductions.back()) ? (rows + taps - 1.0) / taps : rows;
       }
     bool lanes = dependsOn(operand, tile.vectorDim);
     instructions += lanes ? loaded * vectors : loaded;
@@ -170,10 +177,10 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
   if (!hasFewRegisters())
     besides += kManyLoads * std::max(0.0, instructions - multiplies / 2);
   // Two multiply-adds and two loads a cycle. A loop costs most of a cycle a turn.
-  double turn = hasFewRegisters() ? 0.4 : loops ? 0.7 : 0.3;
-  if (loops && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
+  double turn = hasFewRegisters() ? 0.4 : tile.unrolls ? 0.3 : 0.7;
+  if (!tile.unrolls && taps == 2) // LLVM unrolls a loop of two turns itself, and spills
     turn += 4;
-  return std::max({multiplies / 2, kLatency, loads / 2}) + besides + turn / (loops ? 1 : taps);
+  return std::max({multiplies / 2, kLatency, loads / 2}) + besides + turn / (tile.unrolls ? taps : 1);
 }
 
 double Chooser::getNearLine() const { return taps > 1 && !hasFewRegisters() ? 0.4 : 0.3; }
@@ -340,6 +347,7 @@ void Chooser::evaluate(Tile tile) {
     return;
   if (isDot(tile) && splitsStream(tile))
     return;
+  tile.unrolls = taps > 1 && !spillsUnrolled(tile) && !isPadded(reductions.back(), tile);
   placeInCaches(tile);
   if (used == registers)
     tile.missCost += kNoSpareRegister;
@@ -365,11 +373,11 @@ void Chooser::evaluate(Tile tile) {
   for (unsigned dim : padded)
     if (isPadded(dim, tile))
       cost *= getMetPart(dim, tile);
-  if (taps > 1 && !spillsUnrolled(tile) && !isPadded(reductions.back(), tile))
+  if (tile.unrolls)
     cost *= getUnrolledPart(tile);
   // Where units are panels, and the rows too few to cut, two threads have as much where panels are even in number.
   double rows = parallelPoints / getExtent(tile.vectorDim);
-  if (tile.prepack && rows < 2 * kRowsPerFarPanel && getFactorBytes(tile.pack) > target.getL2Bytes() / 2) {
+  if (tile.prepack && rows < 2 * kRowsPerFarPanel && factorBytes[tile.pack] > target.getL2Bytes() / 2) {
     int64_t panels = std::ceil(getExtent(tile.vectorDim) / (tile.vectors * width));
     cost *= 1 + kUneven * (llvm::alignTo(panels, 2) * tile.vectors * width / getExtent(tile.vectorDim) - 1);
   }

@@ -71,8 +71,10 @@ Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
   bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim] && !dependsOn(1, dim); });
   decodesInTiles = op.hasDecode() && !open && countRows() < getLeastDecodeRows();
   elementBytes = std::max<int64_t>(1, getElementTypeOrSelf(op.getRhs().getType()).getIntOrFloatBitWidth() / 8);
-  for (unsigned factor = 0; factor < 2; ++factor)
+  for (unsigned factor = 0; factor < 2; ++factor) {
+    factorBytes[factor] = getFactorBytes(factor);
     coldCosts[factor] = getColdCost(factor);
+  }
 }
 
 ScheduleAttr Chooser::choose() {
@@ -193,25 +195,14 @@ SmallVector<int64_t> Chooser::getUnroll() {
   return unroll;
 }
 
-double Chooser::getFactorBytes(unsigned factor) const {
-  double bytes = elementBytes;
-  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
-    bool tap = op.isReduction(dim) &&
-               llvm::any_of(parallels, [&](unsigned parallel) { return sharesIndex(factor, parallel, dim); });
-    if (dependsOn(factor, dim) && !tap) // the windows of neighbours are the same elements
-      bytes *= extents[dim];
-  }
-  return bytes;
-}
-
 int64_t Chooser::getLeastPanels() const { return best.chunk > 0 && hasFewRegisters() ? kChunkPanels : 1; }
 
 int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
   int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (getLeastPanels() * best.vectors * width)), pieces = 1;
-  double other = getFactorBytes(1 - lanes);
+  double other = factorBytes[1 - lanes];
   if (!hasFewRegisters() && other <= target.getL2Bytes() / 2)
     other *= kNearPart;
-  auto getTraffic = [&](int64_t count) { return getFactorBytes(lanes) * std::ceil(units / count) + other * count; };
+  auto getTraffic = [&](int64_t count) { return factorBytes[lanes] * std::ceil(units / count) + other * count; };
   for (int64_t count = 2; count <= std::min<int64_t>(most, std::ceil(units)); ++count)
     if (getTraffic(count) < getTraffic(pieces))
       pieces = count;
@@ -230,7 +221,7 @@ SmallVector<int64_t> Chooser::getParallel() const {
   // One row times a weight: in a loop, what the step before read last is still in the second cache level.
   if (best.prepack && best.vectorDim >= 0 && parallelPoints == extents[best.vectorDim])
     wanted =
-        std::max(wanted, std::min<double>(kMaxUnits, getFactorBytes(best.pack) * kUnitsOfCache / target.getL2Bytes()));
+        std::max(wanted, std::min<double>(kMaxUnits, factorBytes[best.pack] * kUnitsOfCache / target.getL2Bytes()));
   auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
     if (wanted <= units * 1.5)
       return;
@@ -268,7 +259,7 @@ SmallVector<int64_t> Chooser::getParallel() const {
       }
     cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, getLeastPanels() * best.vectors * width,
           best.vectors * width);
-    if (getFactorBytes(lanes) > target.getL2Bytes() / 2)
+    if (factorBytes[lanes] > target.getL2Bytes() / 2)
       wanted = std::min(wanted, std::max<double>(kFewUnits, units * std::floor(rows / kRowsPerFarPanel)));
   }
   for (unsigned dim : parallels)

@@ -316,6 +316,8 @@ SmallVector<NonzeroRange> TileContractOp::getNonzeroRanges() {
   SmallVector<NonzeroRange> ranges;
   for (ArrayRef<int64_t> rest = getNonzero(); rest.size() >= 4; rest = rest.drop_front(4))
     ranges.push_back({rest[0], rest[1], rest[2], rest[3]});
+  for (auto [range, start] : llvm::zip(ranges, getStarts()))
+    range.start = start;
   return ranges;
 }
 
@@ -398,13 +400,13 @@ static SmallVector<Value> getStartsOfTile(OpBuilder &builder, TileContractOp op,
                                           ArrayRef<OpFoldResult> sizes) {
   SmallVector<OpFoldResult> starts;
   AffineExpr a = builder.getAffineDimExpr(0), b = builder.getAffineDimExpr(1);
-  for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+  for (const NonzeroRange &range : op.getNonzeroRanges()) {
     OpFoldResult start, size;
     AffineMap map = op.getMaps()[range.factor];
     getDimSlice(builder, op.getLoc(), *getLinearCoefficients(map.getResult(range.dimension), map.getNumDims()), offsets,
                 sizes, start, size);
-    if (!op.getStarts().empty())
-      start = affine::makeComposedFoldedAffineApply(builder, op.getLoc(), a + b, {start, op.getStarts()[index]});
+    if (range.start)
+      start = affine::makeComposedFoldedAffineApply(builder, op.getLoc(), a + b, {start, range.start});
     starts.push_back(start);
   }
   if (llvm::all_of(starts, [](OpFoldResult start) { return isConstantIntValue(start, 0); }))

@@ -114,7 +114,7 @@ void expandPacked(OpBuilder &builder, const Contraction &contraction, const Cont
     rows = rows ? arith::MulIOp::create(builder, loc, rows, count).getResult() : count;
   }
   if (!rows || !contiguous) {
-    emitTiles(builder, contraction, coded, /*packs=*/true);
+    emitTileLoops(builder, contraction, coded, /*packs=*/true);
     return;
   }
   Value many = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, rows,
@@ -122,7 +122,7 @@ void expandPacked(OpBuilder &builder, const Contraction &contraction, const Cont
   auto branch = scf::IfOp::create(builder, loc, many, /*withElseRegion=*/true);
   for (bool packed : {true, false}) {
     OpBuilder inside = OpBuilder::atBlockBegin(packed ? branch.thenBlock() : branch.elseBlock());
-    emitTiles(inside, contraction, coded, /*packs=*/packed || coded);
+    emitTileLoops(inside, contraction, coded, /*packs=*/packed || coded);
   }
 }
 

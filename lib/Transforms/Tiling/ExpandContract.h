@@ -161,7 +161,7 @@ void emitDecode(mlir::OpBuilder &builder, const Contraction &contraction, const 
 
 /// Emits the loops over all register tiles. `coded`, where given, is the contraction whose panels of rhs are decoded to
 /// those of `contraction`; `packs`: factors that are to be packed are.
-void emitTiles(mlir::OpBuilder &builder, const Contraction &contraction, const Contraction *coded, bool packs);
+void emitTileLoops(mlir::OpBuilder &builder, const Contraction &contraction, const Contraction *coded, bool packs);
 
 /// Emits the sums, the epilogue and the stores of one tile.
 void emitMicroKernel(mlir::OpBuilder &builder, const Contraction &contraction, const MicroTile &tile);

@@ -220,14 +220,14 @@ private:
   /// of a factor that may be other than zero.
   void leaveOutZeros(unsigned dim, Value &first, Value &end) {
     auto make = [&]<typename Op>(Value a, Value b) -> Value { return builder.createOrFold<Op>(loc, a, b); };
-    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+    for (const NonzeroRange &range : op.getNonzeroRanges()) {
       if (isPacked(range.factor))
         continue;
       ArrayRef<int64_t> coefficients = contraction.coefficients[range.factor][range.dimension];
       int64_t step = coefficients[dim], reach = 0; // from the tile's first element to its last one
       if (step == 0)
         continue;
-      Value base = op.getStarts().empty() ? constant(0) : op.getStarts()[index];
+      Value base = range.start ? range.start : constant(0);
       bool known = true;
       for (auto [other, coefficient] : llvm::enumerate(coefficients)) {
         if (coefficient == 0 || other == dim)
@@ -261,12 +261,12 @@ private:
     if (isPacked(factor))
       return false;
     Key steps = getSteps(factor);
-    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+    for (const NonzeroRange &range : op.getNonzeroRanges()) {
       if (range.factor != factor || steps[range.dimension] != 0)
         continue;
       std::optional<int64_t> at = getConstantIntValue(base[range.dimension]), start = 0;
-      if (!op.getStarts().empty())
-        start = getConstantIntValue(op.getStarts()[index]);
+      if (range.start)
+        start = getConstantIntValue(range.start);
       if (!at || !start)
         continue;
       int64_t place = *at + *start + offsets[range.dimension];

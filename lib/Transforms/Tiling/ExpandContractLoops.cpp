@@ -368,9 +368,9 @@ private:
     TileContractOp op = contraction.op;
     if (count == 1 || contraction.isDot())
       return false;
-    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges())) {
+    for (const NonzeroRange &range : op.getNonzeroRanges()) {
       ArrayRef<int64_t> row = contraction.coefficients[range.factor][range.dimension];
-      bool known = op.getStarts().empty() || isConstantIntValue(op.getStarts()[index], 0);
+      bool known = !range.start || isConstantIntValue(range.start, 0);
       int64_t reach = 0;
       for (auto [other, coefficient] : llvm::enumerate(row)) {
         if (coefficient == 0 || other == dim)
@@ -472,7 +472,7 @@ private:
 
 } // namespace
 
-void contract::emitTiles(OpBuilder &builder, const Contraction &contraction, const Contraction *coded, bool packs) {
+void contract::emitTileLoops(OpBuilder &builder, const Contraction &contraction, const Contraction *coded, bool packs) {
   Loops loops(builder, contraction, coded);
   if (packs)
     loops.makePanels();

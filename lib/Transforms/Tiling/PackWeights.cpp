@@ -125,11 +125,11 @@ class PackWeights : public tenon::impl::PackWeightsBase<PackWeights> {
     op.setVectorDim(schedule.getVectorDim());
     SmallVector<int64_t> nonzero; // the factor's dimensions are others now
     SmallVector<Value> starts;
-    for (auto [index, range] : llvm::enumerate(op.getNonzeroRanges()))
+    for (const NonzeroRange &range : op.getNonzeroRanges())
       if (range.factor != static_cast<int64_t>(factor)) {
         nonzero.append({range.factor, range.dimension, range.first, range.end});
-        if (!op.getStarts().empty())
-          starts.push_back(op.getStarts()[index]);
+        if (range.start)
+          starts.push_back(range.start);
       }
     op.setNonzero(nonzero);
     op.getStartsMutable().assign(starts);

@@ -137,7 +137,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
       return arguments;
     }
     ::llvm::SmallVector<unsigned> getReductionDims();
-    /// The entries of `nonzero`.
+    /// The entries of `nonzero`, with their `starts`.
     ::llvm::SmallVector<::tenon::NonzeroRange> getNonzeroRanges();
     unsigned getNumLoops() { return getIterators().size(); }
     bool isReduction(unsigned dim);

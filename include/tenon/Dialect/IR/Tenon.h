@@ -25,9 +25,11 @@ class RecurrenceOp; // a parent of tenon.yield; in State.h
 #define GET_TYPEDEF_CLASSES
 #include "tenon/Dialect/IR/TenonTypes.h.inc"
 namespace tenon {
-/// A factor of a contraction whose elements outside [first, end) along a dimension are zero.
+/// A factor of a contraction whose elements outside [first, end) along a dimension are zero. Both count from `start`
+/// elements before the factor's first one; null for 0.
 struct NonzeroRange {
   int64_t factor, dimension, first, end;
+  mlir::Value start = {};
 };
 } // namespace tenon
 
