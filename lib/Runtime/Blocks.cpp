@@ -1,7 +1,9 @@
 //===- Blocks.cpp - large blocks of memory, used again ------------------------------------===//
 #include "Blocks.h"
+#include "HugePages.h"
 
 #include <cstdlib>
+#include <sys/mman.h>
 
 namespace tenon::runtime {
 
@@ -13,7 +15,24 @@ void *allocateAligned(size_t bytes) {
 
 Blocks::~Blocks() {
   for (const Block &block : waiting)
+    free(block);
+}
+
+Blocks::Block Blocks::make(size_t bytes) {
+  if (bytes < kHugePage || bytes > (size_t(1) << 47))
+    return {allocateAligned(bytes), bytes};
+  // Whole huge pages, unless these would be much more than what is asked for.
+  size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  if (whole <= bytes + bytes / 4)
+    bytes = whole;
+  return {mapInHugePages(bytes), bytes};
+}
+
+void Blocks::free(const Block &block) {
+  if (block.bytes < kHugePage)
     std::free(block.memory);
+  else if (block.memory)
+    munmap(block.memory, block.bytes);
 }
 
 void *Blocks::take(size_t bytes) {
@@ -31,13 +50,13 @@ void *Blocks::take(size_t bytes) {
     waiting.erase(best);
     waitingBytes -= block.bytes;
   } else {
-    block = {allocateAligned(bytes), bytes};
+    block = make(bytes);
     if (!block.memory && !waiting.empty()) { // what waits may be what is missing
       for (const Block &other : waiting)
-        std::free(other.memory);
+        free(other);
       waiting.clear();
       waitingBytes = 0;
-      block.memory = allocateAligned(bytes);
+      block = make(bytes);
     }
   }
   if (block.memory)
@@ -55,10 +74,10 @@ void Blocks::give(void *memory) {
   Block block{memory, found->second};
   taken.erase(found);
   if (block.bytes > kMostBytes)
-    return std::free(memory);
+    return free(block);
   while (waiting.size() >= kMostBlocks || waitingBytes + block.bytes > kMostBytes) {
     waitingBytes -= waiting.front().bytes;
-    std::free(waiting.front().memory);
+    free(waiting.front());
     waiting.erase(waiting.begin());
   }
   waiting.push_back(block);

@@ -1,7 +1,8 @@
 //===- Blocks.h - large blocks of memory, used again ------------------------------------===//
 //
 // The kernel hands out large blocks page by page, each zeroed at its first touch: a result of 64 MiB costs more time to
-// get than to compute. What a model gives back is therefore kept for the next call, within bounds.
+// get than to compute. What a model gives back is therefore kept for the next call, within bounds. Blocks of some
+// mebibytes lie in huge pages.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -39,6 +40,8 @@ private:
     void *memory;
     size_t bytes;
   };
+  static Block make(size_t bytes);
+  static void free(const Block &block);
   mutable std::mutex lock;
   std::unordered_map<void *, size_t> taken; ///< large ones
   std::vector<Block> waiting;               ///< the oldest first

@@ -1,10 +1,12 @@
 //===- Constants.cpp - the memory of what a model computes once ----------------------------===//
 #include "Constants.h"
 #include "Blocks.h"
+#include "HugePages.h"
 #include "tenon/Support/Files.h"
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace tenon::runtime {
@@ -40,13 +43,19 @@ bool hasRoom(const std::string &folder, size_t bytes) {
 
 } // namespace
 
-Constants::~Constants() {
+Constants::~Constants() { free(); }
+
+void Constants::free() {
   if (mapped)
-    munmap(memory, mapped);
+    munmap(mapping, mapped);
   else
     std::free(memory);
-  if (file >= 0)
-    close(file);
+}
+
+void Constants::take(void *file, size_t size) {
+  mapping = file;
+  mapped = size;
+  memory = static_cast<char *>(file) + kHeaderBytes;
 }
 
 void Constants::reserve(int64_t index, size_t bytes) {
@@ -63,12 +72,7 @@ void Constants::reserve(int64_t index, size_t bytes) {
 void *Constants::at(int64_t index) const {
   if (index < 0 || static_cast<size_t>(index) >= places.size() || !places[index].reserved || !memory)
     return nullptr;
-  return memory + (mapped ? kHeaderBytes : 0) + places[index].offset;
-}
-
-void Constants::dropPages() {
-  if (mapped)
-    madvise(memory, mapped, MADV_DONTNEED);
+  return memory + places[index].offset;
 }
 
 bool Constants::mapKept(const std::string &path, const std::string &identity) {
@@ -77,12 +81,12 @@ bool Constants::mapKept(const std::string &path, const std::string &identity) {
     return false;
   struct stat status;
   size_t size = kHeaderBytes + total;
-  void *data = MAP_FAILED;
+  void *data = nullptr;
   if (fstat(kept, &status) == 0 && S_ISREG(status.st_mode) && static_cast<size_t>(status.st_size) == size &&
       status.st_uid == geteuid() && !(status.st_mode & (S_IWGRP | S_IWOTH)))
-    data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, kept, 0);
+    data = mapInHugePages(size, kept);
   close(kept);
-  if (data == MAP_FAILED)
+  if (!data)
     return false;
   auto *header = static_cast<const Header *>(data);
   auto *first = static_cast<const char *>(data) + kHeaderBytes;
@@ -92,51 +96,62 @@ bool Constants::mapKept(const std::string &path, const std::string &identity) {
     munmap(data, size);
     return false;
   }
-  memory = static_cast<char *>(data);
-  mapped = size;
+  take(data, size);
   return true;
 }
 
-bool Constants::allocate(const std::string &path) {
-  std::string folder = path.substr(0, path.rfind('/'));
-  size_t size = kHeaderBytes + total;
-  if (!path.empty() && total >= kWorthKeeping && hasRoom(folder, size)) {
-    file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    // Without its blocks, a full disk would end the process at the first write.
-    if (file >= 0 && posix_fallocate(file, 0, size) == 0) {
-      void *data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-      if (data != MAP_FAILED) {
-        memory = static_cast<char *>(data);
-        mapped = size;
-        return true;
-      }
-    }
-    if (file >= 0)
-      close(file);
-    file = -1;
+bool Constants::allocate() {
+  if (total >= kHugePage) {
+    mapping = memory = static_cast<char *>(mapInHugePages(total));
+    mapped = memory ? total : 0;
+  } else {
+    memory = static_cast<char *>(allocateAligned(total));
   }
-  memory = static_cast<char *>(allocateAligned(total));
   return memory != nullptr;
 }
 
+bool Constants::write(int file, const std::string &identity) const {
+  Header header{};
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  std::memcpy(header.identity, identity.data(), sizeof(header.identity));
+  std::memcpy(header.content, hashBytes({memory, total}).data(), sizeof(header.content));
+  header.bytes = total;
+  std::string start(kHeaderBytes, '\0');
+  std::memcpy(start.data(), &header, sizeof(header));
+  // A huge page at a time: the system keeps a file in memory in the pieces that it was written in.
+  for (size_t done = 0, size = kHeaderBytes + total; done < size;) {
+    iovec parts[2] = {{start.data() + std::min(done, kHeaderBytes), kHeaderBytes - std::min(done, kHeaderBytes)}, {}};
+    size_t from = std::max(done, kHeaderBytes) - kHeaderBytes, end = (done / kHugePage + 1) * kHugePage;
+    parts[1] = {memory + from, std::min(end, size) - kHeaderBytes - from};
+    ssize_t written = pwritev(file, parts, 2, static_cast<off_t>(done));
+    if (written <= 0 && errno != EINTR)
+      return false;
+    done += std::max<ssize_t>(written, 0);
+  }
+  return true;
+}
+
 void Constants::keep(const std::string &path, const std::string &identity) {
+  std::string folder = path.substr(0, path.rfind('/'));
+  size_t size = kHeaderBytes + total;
+  if (total < kWorthKeeping || !hasRoom(folder, size))
+    return;
+  int file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file < 0)
     return;
-  auto *header = reinterpret_cast<Header *>(memory);
-  std::memcpy(header->magic, kMagic, sizeof(kMagic));
-  std::memcpy(header->identity, identity.data(), 32);
-  std::memcpy(header->content, hashBytes({memory + kHeaderBytes, total}).data(), 32);
-  header->bytes = total;
-  mprotect(memory, mapped, PROT_READ);
   // A name appears at once, for a whole file; linkat replaces nothing.
   static std::atomic<int> counter{0};
   std::string temporary = path + "." + std::to_string(getpid()) + "." + std::to_string(counter++),
               open = "/proc/self/fd/" + std::to_string(file);
-  if (linkat(AT_FDCWD, open.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) == 0 &&
-      rename(temporary.c_str(), path.c_str()) != 0)
-    unlink(temporary.c_str());
+  if (write(file, identity) && linkat(AT_FDCWD, open.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    if (rename(temporary.c_str(), path.c_str()) != 0)
+      unlink(temporary.c_str());
+    if (void *data = mapInHugePages(size, file)) {
+      free();
+      take(data, size);
+    }
+  }
   close(file);
-  file = -1;
 }
 
 } // namespace tenon::runtime

@@ -25,28 +25,30 @@ public:
 
   /// Maps `path` when it is whole and holds constants of this layout and identity.
   bool mapKept(const std::string &path, const std::string &identity);
-  /// Makes the memory: in a file beside `path` where there is room for one, else (and for "") the process's own. False
-  /// when there is none.
-  bool allocate(const std::string &path);
-  /// The constants are computed: puts them at `path`, where they are in a file. Does nothing on failure.
+  /// Makes the memory. False when there is none.
+  bool allocate();
+  /// The constants are computed: writes them to `path` where there is room for them, and maps what was written. Does
+  /// nothing on failure.
   void keep(const std::string &path, const std::string &identity);
-
-  /// Gives back the memory of what is in a file.
-  void dropPages();
 
   /// Null for an index without a place.
   void *at(int64_t index) const;
 
 private:
+  bool write(int file, const std::string &identity) const;
+  /// The memory is that of a mapped file.
+  void take(void *file, size_t size);
+  void free();
+
   struct Place {
     size_t offset = 0, bytes = 0;
     bool reserved = false;
   };
   std::vector<Place> places;
   size_t total = 0;       ///< bytes of all places
-  char *memory = nullptr; ///< the header, when mapped; else the first place
-  size_t mapped = 0;      ///< bytes to unmap, 0 for memory from the heap
-  int file = -1;          ///< without a name, until the constants are kept
+  char *memory = nullptr; ///< the first place
+  void *mapping = nullptr;
+  size_t mapped = 0; ///< bytes to unmap at `mapping`; 0 for memory from the heap
 };
 
 } // namespace tenon::runtime

@@ -177,7 +177,7 @@ void Model::computeConstants(const std::string &directory) {
     identity += "\n" + mapping.path + "\n" + mapping.stamp;
   identity = hashBytes(identity);
   if (path.empty() || !constants->mapKept(path, identity)) {
-    if (!constants->allocate(path))
+    if (!constants->allocate())
       throw Error(TENON_ENOMEM, "out of memory: no place for the model's constants");
     auto call = takeCall();
     call->computesConstants = true;
@@ -318,7 +318,6 @@ void *Model::constant(int64_t index) { return constants->at(index); }
 void Model::dropPages() {
   for (Mapping &mapping : mappings)
     madvise(mapping.data, mapping.bytes, MADV_DONTNEED);
-  constants->dropPages();
 }
 
 int Model::workers() const { return callbacks.parallel_for ? std::max(1, callbacks.workers) : pool->workers(); }

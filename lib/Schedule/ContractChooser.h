@@ -116,6 +116,11 @@ private:
     });
   }
 
+  /// Whether a parallel dim leaves `factor` where it is.
+  bool isReadAgain(unsigned factor) const {
+    return llvm::any_of(parallels, [&](unsigned dim) { return extents[dim] > 1 && !dependsOn(factor, dim); });
+  }
+
   /// Pieces of an extent: whole tiles and what is left.
   llvm::SmallVector<std::pair<double, int64_t>, 2> getPieces(int64_t dim, int64_t tile) const;
 

@@ -31,6 +31,8 @@ constexpr double kColdLine = 20, kLeastColdPart = 0.25;
 constexpr double kChunkPart = 0.5, kChunkPartOfMany = 0.7;
 /// The part of the second cache level, where only what lies further away costs time.
 constexpr double kFarChunkPart = 0.125;
+/// The part of the second cache level that a tile may read and stay there: it asks for as much for the next one.
+constexpr double kNearPart = 0.375;
 /// Cycles of one of lines that are apart from step to step; in chunks the next tile finds what it shares of those.
 constexpr double kApartLine = 0.9;
 /// More registers than there are that unrolled taps may ask for: LLVM does not keep all that it could.
@@ -132,7 +134,7 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
 
 double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
   bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
-  return !moved ? 0.1 : hasFewRegisters() ? 0.3 : 0.65;
+  return !moved ? 0.1 : hasFewRegisters() ? 0.3 : 0.75;
 }
 
 double Chooser::getFactorBytes(unsigned factor) const {
@@ -221,7 +223,7 @@ void Chooser::placeInCaches(Tile &tile) const {
   // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle. With many
   // registers there are more of them to each line: where two end in a cycle, lines of that level are felt a little, and
   // else only those from further away.
-  bool isFar = bytes > target.getL2Bytes() / 2;
+  bool isFar = bytes > target.getL2Bytes() * kNearPart;
   bool isFelt = hasFewRegisters() || target.getVectorFmas() >= 2;
   if (isFelt ? bytes <= target.getL1Bytes() : !isFar)
     return;

@@ -247,6 +247,12 @@ SmallVector<int64_t> Chooser::getParallel() const {
     units *= llvm::divideCeil(extents[dim], tile);
   };
   auto cut = [&](int64_t dim, int64_t granule, int64_t step) { cutTo(wanted, dim, granule, step); };
+  // Windows: whole lines of the image, a few of them, are read and written as they lie in memory; where vectors run
+  // along the lines, if other dims read the image again.
+  bool byLines = best.vectorDim >= 0 && !slides(best.vectorDim);
+  auto *line = llvm::find_if(parallels, [&](unsigned dim) { return slides(dim); });
+  bool hasLines = best.vectorDim >= 0 && line != parallels.end() && static_cast<int64_t>(*line) != best.vectorDim &&
+                  (byLines || isReadAgain(dependsOn(0, *line) ? 0 : 1));
   if (best.chunk > 0 || best.prepack) {                    // a panel is read for as many rows as there are
     unsigned lanes = dependsOn(1, best.vectorDim) ? 1 : 0; // the factor that moves with the lanes
     double rows = 1;
@@ -257,20 +263,17 @@ SmallVector<int64_t> Chooser::getParallel() const {
         else
           rows *= extents[dim];
       }
-    cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, getLeastPanels() * best.vectors * width,
-          best.vectors * width);
+    if (byLines || !hasLines)
+      cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, getLeastPanels() * best.vectors * width,
+            best.vectors * width);
     if (factorBytes[lanes] > target.getL2Bytes() / 2)
       wanted = std::min(wanted, std::max<double>(kFewUnits, units * std::floor(rows / kRowsPerFarPanel)));
   }
   for (unsigned dim : parallels)
     if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1] && tiles[dim] == 0)
       cut(dim, 1, 1);
-  // Windows: whole lines of the image, a few of them, are read and written as they lie in memory.
-  bool byLines = best.vectorDim >= 0 && !slides(best.vectorDim);
-  if (byLines)
-    if (auto *outer = llvm::find_if(parallels, [&](unsigned dim) { return slides(dim); });
-        outer != parallels.end() && tiles[*outer] == 0)
-      cut(*outer, getRows(*outer), getRows(*outer));
+  if (hasLines && tiles[*line] == 0)
+    cut(*line, getRows(*line), getRows(*line));
   // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
   bool copies = (best.pack >= 0 && !best.prepack) || getDecodeRows() > 0;
   for (int64_t least : {copies ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {

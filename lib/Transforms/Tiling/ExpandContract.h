@@ -41,8 +41,8 @@ struct MicroTile {
   mlir::Value panels[2];
   /// Per factor: the parts of the next panel, a cache line wide, that this tile asks for while it computes.
   llvm::SmallVector<mlir::Value> ahead[2];
-  /// Where these are parts of this panel: how many steps of the innermost reduction dim ahead; 0 for the next panel.
-  int64_t stepsAhead[2] = {0, 0};
+  /// How many steps of the innermost reduction dim ahead of this tile's they begin; null for none.
+  mlir::Value stepsAhead[2];
   /// Where the next tile's elements of a factor that is read in place lie: `step` ahead along `dim`. Each of `tiles`
   /// tiles that read the same elements asks for a share of them; `number` says which this one is, null where it is the
   /// only one.

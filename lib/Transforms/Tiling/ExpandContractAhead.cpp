@@ -26,8 +26,8 @@ void TileAsks::askAhead(ArrayRef<Value> leftBase, ArrayRef<Value> rightBase, con
     if (tile.ahead[factor].empty() || !asked.insert({factor, offsets}).second)
       continue;
     SmallVector<Value> indices = getIndices(factor == 0 ? leftBase : rightBase, offsets);
-    if (int64_t steps = tile.stepsAhead[factor])
-      indices[indices.size() - 2] = add(indices[indices.size() - 2], constant(steps));
+    if (Value steps = tile.stepsAhead[factor])
+      indices[indices.size() - 2] = add(indices[indices.size() - 2], steps);
     for (Value line : tile.ahead[factor])
       memref::PrefetchOp::create(builder, loc, line, indices, /*isWrite=*/false, /*localityHint=*/2,
                                  /*isDataCache=*/true);

@@ -224,7 +224,8 @@ private:
   }
 
   /// While the row tiles of one panel compute, each asks for its share of the cache lines of the next panel: a weight
-  /// comes from far away as a rule, and its first use would wait for it.
+  /// comes from far away as a rule, and its first use would wait for it. The unit's last panel of a chunk is followed
+  /// by the first one's next chunk.
   SmallVector<Value> viewAhead(unsigned factor) {
     constexpr int64_t kFarBytes = 32 * 1024, kLongBytes = 256 * 1024, kAheadBytes = 8 * 1024;
     auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
@@ -242,9 +243,21 @@ private:
     Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
     // Of a long panel that is read once, the next would be gone again before its turn.
     bool isLong = bytes > kLongBytes && share == columns;
-    tile.stepsAhead[factor] = isLong ? kAheadBytes / (whole * elementBytes) : 0;
+    tile.stepsAhead[factor] = isLong ? constant(kAheadBytes / (whole * elementBytes)) : Value();
     if (!isLong)
-      next = arith::AddIOp::create(builder, loc, next, constant(1));
+      next = builder.createOrFold<arith::AddIOp>(loc, next, constant(1));
+    if (tile.chunk) {
+      OpFoldResult extent = contraction.extents[contraction.vectorDim];
+      Value panels = builder.createOrFold<arith::CeilDivUIOp>(
+          loc, getValueOrCreateConstantIndexOp(builder, loc, extent), constant(whole));
+      Value wraps = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, next, panels);
+      Value more = arith::XOrIOp::create(builder, loc, tile.chunk->isLast,
+                                         arith::ConstantIntOp::create(builder, loc, /*value=*/1, /*width=*/1));
+      wraps = arith::AndIOp::create(builder, loc, wraps, more);
+      next = arith::SelectOp::create(builder, loc, wraps, constant(0), next);
+      tile.stepsAhead[factor] =
+          arith::SelectOp::create(builder, loc, wraps, constant(countChunkSteps(factor)), constant(0));
+    }
     SmallVector<Value> views;
     for (int64_t position = 0; position < share; ++position) {
       Value lane = constant(position * line);
@@ -257,6 +270,15 @@ private:
       views.push_back(viewLanes(factor, next, lane, line));
     }
     return views;
+  }
+
+  /// Steps of `factor` in one chunk.
+  int64_t countChunkSteps(unsigned factor) {
+    int64_t steps = contraction.op.getChunk();
+    for (unsigned dim : contraction.panelDims[factor])
+      if (dim != contraction.op.getReductionDims().front())
+        steps *= getConstantIntValue(contraction.extents[dim]).value_or(1);
+    return steps;
   }
 
   /// The number of this tile among those of the loops over `dims`, null where there are none, and how many these are at
