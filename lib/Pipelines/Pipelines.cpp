@@ -48,6 +48,7 @@ void tenon::buildKernelsPipeline(OpPassManager &pm) {
   addFormKernels(pm);
   // Schedules are written for the form that lowering tiles, so contractions take it first.
   pm.addPass(createToTileContract());
+  pm.addPass(createFuseCopies());
   pm.addPass(createAssignSchedules());
   // How many keys a unit works on is a schedule's decision too; what joins parts of them is work for more kernels.
   pm.addPass(createSplitAttention());

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ContractChooser.h"
-
+#include "tenon/Analysis/OwnParts.h"
 #include "tenon/Schedule/Schedule.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -40,6 +40,8 @@ constexpr int64_t kFewUnits = 8;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16, kEvenUnits = 8;
 /// Units in the second cache level, at least, of a weight that is read once.
 constexpr double kUnitsOfCache = 8;
+/// The part of the first cache level that a unit's copy of its part of the image may fill.
+constexpr double kCopiedPart = 0.5;
 /// Floating-point operations that make a unit worth its start.
 constexpr double kUnitFlops = 5e5;
 } // namespace
@@ -211,6 +213,13 @@ int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
 
 SmallVector<int64_t> Chooser::getParallel() const {
   SmallVector<int64_t> tiles(op.getNumLoops(), 0);
+  if (std::optional<unsigned> factor = findCopiedFactor(op))
+    if (std::optional<OwnIndex> own = findOwnIndex(op, *factor)) { // as much of the copy as stays near
+      int64_t elements = cast<ShapedType>(op->getOperand(*factor).getType()).getNumElements();
+      int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
+      tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size), getRows(own->dim));
+      return tiles;
+    }
   double wanted = std::min<double>(kMaxUnits, 2 * reductionPoints * parallelPoints / kUnitFlops), units = 1;
   if (best.chunk > 0) { // what lies in memory between two chunks stays near
     double bytes = parallelPoints * op.getAccumulatorType().getIntOrFloatBitWidth() / 8;

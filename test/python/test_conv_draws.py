@@ -56,3 +56,29 @@ def test_units_leave_out_padding(channels, filters, height, width, kernel, dilat
     expected = sum(np.einsum("chw,fc->fhw", padded[:, r * dilation:r * dilation + rows, s * dilation:s * dilation + columns], w[:, :, r, s])
                    for r in range(kernel[0]) for s in range(kernel[1]))
     np.testing.assert_array_equal(model(x)[0], expected)
+
+
+#: batch, channels, height, width, kernel, stride, dilation, pads
+DEPTHWISE = [(1, 37, 14, 15, (3, 3), 1, 1, ((1, 1), (1, 1))), (1, 96, 23, 30, (3, 3), 2, 1, ((1, 1), (1, 1))),
+             (2, 40, 13, 19, (5, 3), 1, 2, ((4, 3), (0, 2))), (3, 9, 17, 21, (7, 7), 3, 1, ((3, 3), (2, 3))),
+             (9, 1, 12, 33, (3, 5), 1, 1, ((1, 1), (2, 2))), (1, 300, 7, 7, (7, 7), 1, 1, ((3, 3), (3, 3)))]
+
+
+@pytest.mark.parametrize("batch, channels, height, width, kernel, stride, dilation, pads", DEPTHWISE)
+def test_units_pad_their_own_channels(batch, channels, height, width, kernel, stride, dilation, pads):
+    """A depthwise convolution's units copy what they read: one kernel, exact sums."""
+    rng = np.random.default_rng(channels)
+    x, w = (rng.integers(-8, 9, shape).astype(np.float32) / 8
+            for shape in ((batch, channels, height, width), (channels, 1, *kernel)))
+    function = tn.jit(lambda x: tn.nn.relu(tn.conv(x, w, padding=pads, dilation=dilation, stride=stride, groups=channels)))
+    model = function.compile(x)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *pads))
+    rows, columns = ((padded.shape[2 + i] - dilation * (kernel[i] - 1) - 1) // stride + 1 for i in range(2))
+    expected = np.zeros((batch, channels, rows, columns))
+    for r in range(kernel[0]):
+        for s in range(kernel[1]):
+            window = padded[:, :, r * dilation:, s * dilation:][:, :, :rows * stride:stride, :columns * stride:stride]
+            expected += window[:, :, :rows, :columns] * w[:, 0, r, s][None, :, None, None]
+    np.testing.assert_array_equal(model(x), np.maximum(expected, 0))
+    ran = [kernel for kernel in model.profile(x, runs=1, peaks=(1e9, 1e9)) if kernel["calls"]]
+    assert len(ran) == 1, ran

@@ -33,7 +33,7 @@ CASES = {
 # The padded copy of the input is as large as the input, or larger: where that is nearly all there is, the bound of 2 is
 # missed until units stage their own rows.
 LARGER = {"3x3 of stride 2, few results": 2.1, "3x3, few results": 2.05, "depthwise 31x31": 2.4, "3-D of stride 2": 2.15,
-          "transposed 4x4": 2.2}
+          "transposed 4x4": 2.25}
 
 ALLOC = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
 FREE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)

@@ -4,7 +4,8 @@
 // the expansion. Nothing is chosen here.
 //
 //===----------------------------------------------------------------------===//
-#include "tenon/Dialect/IR/Tenon.h"
+#include "SliceCopies.h"
+#include "tenon/Analysis/OwnParts.h"
 #include "tenon/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -176,6 +177,7 @@ private:
       noteTile(dim, tile);
     }
     TileContractOp tiled = makeTile(whole, forall.getRegionIterArgs()[0], offsets, sizes, outOffsets, outSizes);
+    makeOwnCopies(whole, tiled);
     rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
     SmallVector<OpFoldResult> strides(outOffsets.size(), rewriter.getIndexAttr(1));
     tensor::ParallelInsertSliceOp::create(rewriter, loc, tiled.getResult(), forall.getRegionIterArgs()[0], outOffsets,
@@ -183,6 +185,23 @@ private:
     rewriter.replaceOp(whole, forall.getResults());
     op = tiled;
     return tiled;
+  }
+
+  /// A unit makes its part of what the kernel copies instead of taking it from the whole.
+  void makeOwnCopies(TileContractOp whole, TileContractOp tiled) {
+    std::optional<unsigned> factor = findCopiedFactor(whole);
+    std::optional<OwnIndex> own = factor ? findOwnIndex(whole, *factor) : std::nullopt;
+    if (!own || !canSliceCopies(whole->getOperand(*factor), own->position))
+      return;
+    auto part = tiled->getOperand(*factor).getDefiningOp<tensor::ExtractSliceOp>();
+    if (!part || part.getType().getRank() != part.getSourceType().getRank())
+      return;
+    rewriter.setInsertionPoint(part);
+    SmallVector<OpFoldResult> offsets = part.getMixedOffsets(), sizes = part.getMixedSizes();
+    Value copied = sliceCopies(rewriter, part.getSource(), own->position, offsets[own->position], sizes[own->position]);
+    offsets[own->position] = rewriter.getIndexAttr(0);
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(part, part.getType(), copied, offsets, sizes,
+                                                        part.getMixedStrides());
   }
 
   TileContractOp makeFor(TileContractOp whole, int64_t dim) {

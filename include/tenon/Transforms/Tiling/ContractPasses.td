@@ -30,6 +30,33 @@ def ToTileContract : Pass<"tenon-to-tile-contract", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::TenonDialect", "::mlir::arith::ArithDialect"];
 }
 
+def FuseCopies : Pass<"tenon-fuse-copies", "::mlir::ModuleOp"> {
+  let summary = "make padded copies of images in the contractions that read them";
+  let description = [{
+    A convolution reads a padded copy of its image, phase by phase where it is strided. Where all parallel dims of the contraction move
+    in that copy (a depthwise convolution: no filter reads what another one does), its units read parts of their own: the
+    kernel that copies moves into the one that reads, where a unit makes the copy of its channels near and reads it at once.
+    Asked for are a copy with static sizes and one reader, made by fills and insertions of all of a leading dim of eight elements or
+    more, which is an index of its own in the contraction. A module with `tenon.unfused` stays as it is.
+
+    Before:
+    ```mlir
+    %p = tenon.dispatch @k0_copy ins(%x : tensor<96x28x28xf32>) outs(...) -> tensor<96x30x30xf32>
+    %0 = tenon.dispatch @k1_conv ins(%w, %p : tensor<96x3x3xf32>, tensor<96x30x30xf32>) outs(...) -> tensor<96x28x28xf32>
+    ```
+    After:
+    ```mlir
+    %0 = tenon.dispatch @k1_conv_0 ins(%w, %x : tensor<96x3x3xf32>, tensor<96x28x28xf32>) outs(...) -> tensor<96x28x28xf32>
+    // in @k1_conv_0
+    %e = tensor.empty() : tensor<96x30x30xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<96x30x30xf32>) -> tensor<96x30x30xf32>
+    %p = tensor.insert_slice %x into %f[0, 1, 1] [96, 28, 28] [1, 1, 1] : tensor<96x28x28xf32> into tensor<96x30x30xf32>
+    %0 = tenon.tile_contract [...] lhs(%w : tensor<96x3x3xf32>) rhs(%p : tensor<96x30x30xf32>) ...
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def PackWeights : Pass<"tenon-pack-weights", "::mlir::ModuleOp"> {
   let summary = "store weights by the panels that their contractions read";
   let description = [{

@@ -1,0 +1,153 @@
+//===- FuseCopies.cpp - padded copies made by the contraction that reads them -------------===//
+//
+// Kernels are functions already, so that a kernel which several calls share keeps its form for those that have nothing
+// to move into it.
+//
+//===----------------------------------------------------------------------===//
+#include "SliceCopies.h"
+#include "tenon/Analysis/Cost.h"
+#include "tenon/Analysis/OwnParts.h"
+#include "tenon/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/SymbolTable.h"
+
+#include <map>
+
+namespace tenon {
+#define GEN_PASS_DEF_FUSECOPIES
+#include "tenon/Transforms/Passes.h.inc"
+} // namespace tenon
+
+using namespace mlir;
+using namespace tenon;
+
+namespace {
+
+/// Units of work, at least.
+constexpr int64_t kLeastUnits = 8;
+
+/// A kernel that copies, and where the contraction takes what it makes.
+struct Site {
+  DispatchOp copy;
+  tensor::CollapseShapeOp view; ///< in between, or null
+  func::FuncOp copier;
+  unsigned input;
+};
+
+Value getCopied(func::FuncOp copier) { return copier.getBody().front().getTerminator()->getOperand(0); }
+
+class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (module->hasAttr(kUnfusedAttr))
+      return;
+    SymbolTable symbols(module);
+    std::map<std::tuple<Operation *, Operation *, unsigned, bool>, func::FuncOp> known;
+    SmallVector<DispatchOp> calls;
+    module.walk([&](DispatchOp call) { calls.push_back(call); });
+    for (DispatchOp call : calls) {
+      auto reader = symbols.lookup<func::FuncOp>(call.getKernel());
+      std::optional<Site> site = findSite(call, reader, symbols);
+      if (!site)
+        continue;
+      func::FuncOp &fused = known[{reader, site->copier, site->input, !site->view}];
+      if (!fused) {
+        fused = fuse(reader, *site);
+        symbols.insert(fused);
+      }
+      replace(call, *site, fused);
+    }
+  }
+
+  static std::optional<Site> findSite(DispatchOp call, func::FuncOp reader, SymbolTable &symbols) {
+    if (!reader || reader.isExternal() || !llvm::hasSingleElement(reader.getBody().getOps<TileContractOp>()))
+      return std::nullopt;
+    TileContractOp op = *reader.getBody().getOps<TileContractOp>().begin();
+    for (unsigned factor = 0; factor < 2; ++factor) {
+      auto argument = dyn_cast<BlockArgument>(op->getOperand(factor));
+      if (!argument || !argument.hasOneUse() || argument.getArgNumber() >= call.getInputs().size())
+        continue;
+      Value value = call.getInputs()[argument.getArgNumber()];
+      auto view = value.getDefiningOp<tensor::CollapseShapeOp>();
+      if (view && view->hasOneUse())
+        value = view.getSrc();
+      auto copy = value.getDefiningOp<DispatchOp>();
+      if (!copy || !copy->hasOneUse() || copy->getNumResults() != 1 || copy->getBlock() != call->getBlock() ||
+          !copy.getInits()[0].getDefiningOp<tensor::EmptyOp>())
+        continue;
+      auto copier = symbols.lookup<func::FuncOp>(copy.getKernel());
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      if (!copier || copier.isExternal() || !type || !type.hasStaticShape() ||
+          copier->getAttrOfType<StringAttr>("tenon.algorithm") != StringAttr::get(op.getContext(), "copy"))
+        continue;
+      std::optional<OwnIndex> own = findOwnIndex(op, factor);
+      if (own && own->size >= kLeastUnits && canSlice(getCopied(copier), view, own->position))
+        return Site{copy, view, copier, argument.getArgNumber()};
+    }
+    return std::nullopt;
+  }
+
+  /// Whether parts of what `view`, where there is one, makes of `copied` can be made.
+  static bool canSlice(Value copied, tensor::CollapseShapeOp view, int64_t dim) {
+    if (view)
+      dim = findUncollapsed(view, dim);
+    return dim >= 0 && canSliceCopies(copied, dim);
+  }
+
+  /// A kernel that takes what the copier does in the place of its result.
+  func::FuncOp fuse(func::FuncOp reader, const Site &site) {
+    func::FuncOp fused = reader.clone();
+    func::FuncOp copier = site.copier;
+    Block &body = fused.getBody().front(), &from = copier.getBody().front();
+    unsigned inputs = from.getNumArguments() - 1;
+    IRMapping mapping;
+    for (unsigned number = 0; number < inputs; ++number)
+      mapping.map(from.getArgument(number),
+                  body.insertArgument(site.input + 1 + number, from.getArgument(number).getType(), copier.getLoc()));
+    OpBuilder builder = OpBuilder::atBlockBegin(&body);
+    auto type = cast<RankedTensorType>(from.getArgument(inputs).getType());
+    mapping.map(from.getArgument(inputs),
+                tensor::EmptyOp::create(builder, copier.getLoc(), type.getShape(), type.getElementType()));
+    for (Operation &op : from.without_terminator())
+      builder.clone(op, mapping);
+    Value copied = mapping.lookupOrDefault(getCopied(copier));
+    if (tensor::CollapseShapeOp view = site.view)
+      copied = tensor::CollapseShapeOp::create(builder, view.getLoc(), view.getResultType(), copied,
+                                               view.getReassociationIndices());
+    body.getArgument(site.input).replaceAllUsesWith(copied);
+    body.eraseArgument(site.input);
+    fused.setFunctionType(builder.getFunctionType(body.getArgumentTypes(), reader.getResultTypes()));
+    fused->setAttr("tenon.nodes", joinNodes(copier->getAttr("tenon.nodes"), reader->getAttr("tenon.nodes")));
+    Attribute flops = reader->getAttr(kFlopsAttr); // all of them, and none depends on a size that is open
+    setCostAttributes(fused);
+    fused->setAttr(kFlopsAttr, flops);
+    return fused;
+  }
+
+  static void replace(DispatchOp call, const Site &site, func::FuncOp fused) {
+    SmallVector<Value> inputs(call.getInputs());
+    inputs.erase(inputs.begin() + site.input);
+    DispatchOp copy = site.copy;
+    inputs.insert(inputs.begin() + site.input, copy.getInputs().begin(), copy.getInputs().end());
+    OpBuilder builder(call);
+    auto made =
+        DispatchOp::create(builder, call.getLoc(), call.getResultTypes(), fused.getSymName(), inputs, call.getInits());
+    made->setAttr("tenon.nodes", joinNodes(copy->getAttr("tenon.nodes"), call->getAttr("tenon.nodes")));
+    call->replaceAllUsesWith(made);
+    call->erase();
+    if (tensor::CollapseShapeOp view = site.view)
+      view->erase();
+    copy->erase();
+  }
+
+  static ArrayAttr joinNodes(Attribute first, Attribute second) {
+    llvm::SetVector<Attribute> nodes;
+    for (Attribute list : {first, second})
+      if (auto names = dyn_cast_or_null<ArrayAttr>(list))
+        nodes.insert(names.begin(), names.end());
+    return ArrayAttr::get((first ? first : second).getContext(), nodes.getArrayRef());
+  }
+};
+
+} // namespace

@@ -1,0 +1,121 @@
+//===- SliceCopies.cpp - parts of copies along a dim that they leave in place ----------------===//
+//
+// The padded or phased copy of an image channel by channel: what fills and insertions make, for the channels of one
+// unit of work.
+//
+//===----------------------------------------------------------------------===//
+#include "SliceCopies.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+
+/// The dim of the larger type that `dim` of the smaller one is, where `dropped` are left out.
+static int64_t getWithDropped(int64_t dim, const llvm::SmallBitVector &dropped) {
+  for (int64_t position = 0;; ++position)
+    if (!dropped.test(position) && dim-- == 0)
+      return position;
+}
+
+static int64_t getWithoutDropped(int64_t dim, const llvm::SmallBitVector &dropped) {
+  int64_t before = 0;
+  for (int64_t position = 0; position < dim; ++position)
+    before += dropped.test(position);
+  return dim - before;
+}
+
+static bool hasAll(OffsetSizeAndStrideOpInterface op, RankedTensorType of, int64_t dim) {
+  return !of.isDynamicDim(dim) && isConstantIntValue(op.getMixedOffsets()[dim], 0) &&
+         isConstantIntValue(op.getMixedSizes()[dim], of.getDimSize(dim)) &&
+         isConstantIntValue(op.getMixedStrides()[dim], 1);
+}
+
+int64_t tenon::findUncollapsed(tensor::CollapseShapeOp view, int64_t dim) {
+  if (!view.getSrcType().hasStaticShape())
+    return -1;
+  int64_t found = -1;
+  for (int64_t from : view.getReassociationIndices()[dim])
+    if (view.getSrcType().getDimSize(from) != 1) {
+      if (found >= 0)
+        return -1;
+      found = from;
+    }
+  return found;
+}
+
+bool tenon::canSliceCopies(Value value, int64_t dim) {
+  Operation *op = value.getDefiningOp();
+  if (!op || isa<tensor::EmptyOp>(op))
+    return !cast<RankedTensorType>(value.getType()).isDynamicDim(dim);
+  if (auto fill = dyn_cast<linalg::FillOp>(op))
+    return canSliceCopies(fill.getOutputs()[0], dim);
+  if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+    llvm::SmallBitVector dropped = insert.getDroppedDims();
+    return !dropped.test(dim) && hasAll(insert, insert.getDestType(), dim) && canSliceCopies(insert.getDest(), dim) &&
+           canSliceCopies(insert.getSource(), getWithoutDropped(dim, dropped));
+  }
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    int64_t from = getWithDropped(dim, slice.getDroppedDims());
+    return hasAll(slice, slice.getSourceType(), from) && canSliceCopies(slice.getSource(), from);
+  }
+  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    int64_t from = findUncollapsed(collapse, dim);
+    return from >= 0 && canSliceCopies(collapse.getSrc(), from);
+  }
+  return false;
+}
+
+/// The same part of each of the other dims.
+static Value sliceOne(OpBuilder &builder, Location loc, Value value, int64_t dim, OpFoldResult offset,
+                      OpFoldResult size) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, value);
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0)),
+      strides(sizes.size(), builder.getIndexAttr(1));
+  offsets[dim] = offset;
+  sizes[dim] = size;
+  return tensor::ExtractSliceOp::create(builder, loc, value, offsets, sizes, strides);
+}
+
+Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldResult offset, OpFoldResult size) {
+  Operation *op = value.getDefiningOp();
+  Location loc = value.getLoc();
+  if (!op)
+    return sliceOne(builder, loc, value, dim, offset, size);
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
+    SmallVector<OpFoldResult> sizes = empty.getMixedSizes();
+    sizes[dim] = size;
+    return tensor::EmptyOp::create(builder, loc, sizes, empty.getType().getElementType());
+  }
+  if (auto fill = dyn_cast<linalg::FillOp>(op)) {
+    Value out = sliceCopies(builder, fill.getOutputs()[0], dim, offset, size);
+    return linalg::FillOp::create(builder, loc, fill.getInputs(), ValueRange(out)).getResult(0);
+  }
+  if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+    SmallVector<OpFoldResult> sizes = insert.getMixedSizes();
+    sizes[dim] = size;
+    Value dest = sliceCopies(builder, insert.getDest(), dim, offset, size);
+    Value source =
+        sliceCopies(builder, insert.getSource(), getWithoutDropped(dim, insert.getDroppedDims()), offset, size);
+    return tensor::InsertSliceOp::create(builder, loc, source, dest, insert.getMixedOffsets(), sizes,
+                                         insert.getMixedStrides());
+  }
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    int64_t from = getWithDropped(dim, slice.getDroppedDims());
+    SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(), sizes = slice.getMixedSizes();
+    Value source = slice.getSource();
+    if (source.getDefiningOp())
+      source = sliceCopies(builder, source, from, offset, size);
+    else
+      offsets[from] = offset;
+    sizes[from] = size;
+    SmallVector<int64_t> shape(slice.getType().getShape());
+    shape[dim] = getConstantIntValue(size).value_or(ShapedType::kDynamic);
+    return tensor::ExtractSliceOp::create(builder, loc, slice.getType().clone(shape), source, offsets, sizes,
+                                          slice.getMixedStrides());
+  }
+  auto collapse = cast<tensor::CollapseShapeOp>(op);
+  int64_t from = findUncollapsed(collapse, dim);
+  Value source = sliceCopies(builder, collapse.getSrc(), from, offset, size);
+  return tensor::CollapseShapeOp::create(builder, loc, source, collapse.getReassociationIndices());
+}

@@ -1,0 +1,21 @@
+//===- SliceCopies.h - parts of copies along a dim that they leave in place ------------------===//
+#pragma once
+#include "tenon/Dialect/IR/Tenon.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace tenon {
+
+/// Whether what copies make `value` of can be made for any range of `dim` alone, each element of which they leave where
+/// it is: fills, insertions and slices that have all of that dim. Its extent must be known.
+bool canSliceCopies(mlir::Value value, int64_t dim);
+
+/// The dim of what `view` collapses that is `dim` of its result, beside dims of one element; -1 where it is of several
+/// dims, or sizes are not known.
+int64_t findUncollapsed(mlir::tensor::CollapseShapeOp view, int64_t dim);
+
+/// Makes `size` elements of `dim` from `offset` on, of a value for which that can be done, without the others.
+mlir::Value sliceCopies(mlir::OpBuilder &builder, mlir::Value value, int64_t dim, mlir::OpFoldResult offset,
+                        mlir::OpFoldResult size);
+
+} // namespace tenon
