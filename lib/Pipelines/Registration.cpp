@@ -5,6 +5,7 @@
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Pipelines/Pipelines.h"
 #include "tenon/Schedule/Passes.h"
+#include "tenon/Schedule/SchedulableOpInterface.h"
 #include "tenon/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/ValueBoundsOpInterfaceImpl.h"
@@ -53,6 +54,7 @@ void tenon::registerAllDialects(DialectRegistry &registry) {
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
   vector::registerBufferizableOpInterfaceExternalModels(registry);
   registerBufferizableModels(registry);
+  registerScheduleModels(registry);
 }
 
 void tenon::registerAllPasses() {

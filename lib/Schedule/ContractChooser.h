@@ -1,7 +1,7 @@
 //===- ContractChooser.h - the choice of a contraction's schedule -----------------------------===//
 //
 // ContractSchedule.cpp enumerates register tiles and cuts the kernel in units; ContractCost.cpp has the model that
-// compares tiles.
+// compares tiles, ContractCaches.cpp its part about caches; ContractSpace.cpp makes a space of what can be chosen.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -33,9 +33,57 @@ class Chooser {
 public:
   Chooser(TileContractOp op, TargetAttr target, llvm::ArrayRef<bool> weights);
 
-  ScheduleAttr choose();
+  /// The default schedule, and its tile.
+  ScheduleAttr choose(Tile *chosen = nullptr) const;
+
+  /// Calls `visit` with each register tile, not settled yet.
+  void forEachTile(llvm::function_ref<void(Tile)> visit) const;
+
+  /// Finds the chunk that suits a tile, whether its taps are unrolled, and its cost; false where the registers do not
+  /// hold it, or several rows would split what comes from memory.
+  bool settle(Tile &tile) const;
+
+  /// The cost of a settled tile with another chunk, or with the taps of the last reduction dim unrolled or not.
+  double getCost(Tile tile, int64_t chunk, bool unrolls) const;
+
+  /// The chunks of the first reduction dim that a settled tile may have, its own first; 0: all of it.
+  llvm::SmallVector<int64_t> getChunks(const Tile &tile) const;
+
+  /// The reduction dims that are unrolled.
+  llvm::SmallVector<int64_t> getUnroll(const Tile &tile) const;
+  /// The lists of reduction dims that may be unrolled, the one of `getUnroll` first.
+  llvm::SmallVector<llvm::SmallVector<int64_t>> getUnrolls(const Tile &tile) const;
+
+  /// Cuts the parallel dims until there are enough units of enough work, or `wantedUnits`.
+  llvm::SmallVector<int64_t> getParallel(const Tile &tile, std::optional<double> wantedUnits = std::nullopt) const;
+  /// The tiles of a unit that there may be, those of `getParallel` first.
+  llvm::SmallVector<llvm::SmallVector<int64_t>> getParallels(const Tile &tile) const;
+
+  /// From how many rows on panels of codes are decoded once.
+  int64_t getDecodeRows(const Tile &tile) const;
+  /// The numbers that make a difference, the one of `getDecodeRows` first.
+  llvm::SmallVector<int64_t> getAllDecodeRows(const Tile &tile) const;
+
+  ScheduleAttr build(const Tile &tile, llvm::ArrayRef<int64_t> unroll, llvm::ArrayRef<int64_t> parallel,
+                     int64_t decodeRows) const;
+
+  TileContractOp getOp() const { return op; }
+  int64_t getWidth() const { return width; }
+  /// The reduction dim whose taps `Tile::unrolls` speaks of; -1 where there is none.
+  int64_t getTapDim() const { return reductions.empty() ? -1 : reductions.back(); }
 
 private:
+  /// Cache lines that a register tile reads in one step of the first reduction dim.
+  struct Lines {
+    /// Those outside of panels, and of these the ones of rows that lie apart from step to step.
+    double others = 0, apart = 0;
+    double stepBytes = 0;
+    int64_t inner = 1;  // steps of the other reduction dims
+    double tiles = 1;   // register tiles that read the same panel
+    bool isNear = true; // nothing from beyond the first cache level is felt
+    bool isFar = false, isFelt = false;
+  };
+
   bool dependsOn(unsigned operand, int64_t dim) const {
     return dim >= 0 && llvm::any_of(coefficients[operand], [&](llvm::ArrayRef<int64_t> row) { return row[dim] != 0; });
   }
@@ -90,6 +138,18 @@ private:
   /// Cycles of a panel's cache line from the first or second level.
   double getNearLine() const;
 
+  /// Whether a tile takes steps of a first reduction dim, as many as are known.
+  bool hasSteps(const Tile &tile) const;
+  Lines countTileLines(const Tile &tile) const;
+  /// Finds which cache level holds what `steps` steps read.
+  void placeSteps(Lines &lines, int64_t steps) const;
+  /// The sums of a tile are loaded and stored again between two chunks: one cycle each.
+  static double getSumCost(const Tile &tile, const Lines &lines, int64_t chunk);
+  /// Finds what lines from further away cost, without chunks and with chunks.
+  void placeWhole(Tile &tile, const Lines &lines) const;
+  void placeChunk(Tile &tile, const Lines &lines, int64_t chunk) const;
+  /// Whether the first reduction dim may be cut.
+  bool canChunk(const Tile &tile) const;
   /// Cuts the first reduction dim in chunks where a tile reads more than the first cache level holds, and finds what
   /// lines from further away cost.
   void placeInCaches(Tile &tile) const;
@@ -132,16 +192,23 @@ private:
   /// Whether rows of a dot product would make several streams of an operand that comes from memory, each element once.
   bool splitsStream(const Tile &tile) const;
 
-  void evaluate(Tile tile);
+  /// The cost of a tile with all its fields.
+  double getCost(Tile tile) const;
 
-  void tryVectorDim(unsigned vectorDim);
+  /// The cheapest tile, before its rows are lowered.
+  Tile chooseTile() const;
 
-  void tryRows(Tile tile);
+  void tryVectorDim(unsigned vectorDim, llvm::function_ref<void(Tile)> visit) const;
+
+  void tryRows(Tile tile, llvm::function_ref<void(Tile)> visit) const;
+
+  /// Whether the panels of `factor` can be made at load.
+  bool canPrepack(unsigned factor) const;
 
   bool canPack(const Tile &tile) const;
 
   /// Whether reduction dim `dim` shares an index with a row dim of several rows: its taps then read the same elements.
-  bool sharesRows(int64_t dim) const;
+  bool sharesRows(const Tile &tile, int64_t dim) const;
 
   /// The part of reduction dim `reduction` that register tiles meet, the rest being padding: 1 where nothing is known.
   double getMetPart(unsigned reduction, const Tile &tile) const;
@@ -153,41 +220,39 @@ private:
 
   /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
   /// each element is loaded once for all rows and taps that read it.
-  bool isDepthwise() const;
+  bool isDepthwise(const Tile &tile) const;
+  /// Whether all taps of such a filter are unrolled, as few as they are; and how many multiply-adds in a row are not
+  /// too much code. Of a tile with more, rows are left out.
+  bool unrollsAll(const Tile &tile) const;
+  int64_t getMostUnrolled(const Tile &tile) const;
+  void lowerRows(Tile &tile) const;
 
   /// Whether a dim of the register tile has an open extent: the code is there several times then, for all sorts of
   /// tails.
-  bool hasOpenTile() const;
-
-  llvm::SmallVector<int64_t> getUnroll();
+  bool hasOpenTile(const Tile &tile) const;
 
   /// Rows of the register tile along a dim other than the vector dim.
-  int64_t getRows(int64_t dim) const {
-    return dim == best.rowDims[0] ? best.rows[0] : dim == best.rowDims[1] ? best.rows[1] : 1;
+  static int64_t getRows(const Tile &tile, int64_t dim) {
+    return dim == tile.rowDims[0] ? tile.rows[0] : dim == tile.rowDims[1] ? tile.rows[1] : 1;
   }
 
   /// Panels of a unit, at least.
-  int64_t getLeastPanels() const;
+  int64_t getLeastPanels(const Tile &tile) const;
 
   /// In how many of `units` pieces to cut the vector dim, so that units read little in all: each factor is read once
   /// for each piece of the dims that it does not move with.
-  int64_t getLanePieces(unsigned lanes, double units) const;
+  int64_t getLanePieces(const Tile &tile, unsigned lanes, double units) const;
 
-  /// Cuts the parallel dims until there are enough units of enough work.
-  llvm::SmallVector<int64_t> getParallel() const;
+  /// How many units there should be.
+  double getUnits(const Tile &tile) const;
 
   int64_t getLeastDecodeRows() const;
   /// How often an element of rhs is read.
   int64_t countRows() const;
 
-  /// From how many rows on panels of codes are decoded once.
-  int64_t getDecodeRows() const;
-
-  ScheduleAttr build();
-
   mutable TileContractOp op; // an op handle has no const accessors
   TargetAttr target;
-  llvm::ArrayRef<bool> weights; // per factor
+  llvm::SmallVector<bool, 2> weights; // per factor
   llvm::SmallVector<llvm::SmallVector<llvm::SmallVector<int64_t>>> coefficients;
   llvm::SmallVector<int64_t> extents;
   llvm::SmallVector<bool> known;
@@ -200,7 +265,6 @@ private:
   bool isOpen = false;                                   // some parallel dim is not known
   bool decodesInTiles = false;                           // every register tile, for certain
   int64_t taps = 1; // of the innermost reduction, where it is short enough to be unrolled
-  Tile best;
 };
 
 } // namespace tenon::schedule

@@ -20,30 +20,15 @@ namespace {
 constexpr int64_t kLongRow = 2048, kManyPages = 64;
 /// What reading a prepacked weight has to save.
 constexpr double kPrepackMargin = 1.02;
-/// Multiply-adds of a sum, at least, that pay for loading it and storing it again.
-constexpr int64_t kLeastChunkSteps = 64;
 /// Cycles that a cache line of a weight takes that is read in place: between two runs of a model it is gone from the
 /// caches, and only the lines of panels are asked for ahead of time. Weights of less than this part of the second cache
 /// level are not worth a second copy.
 constexpr double kColdLine = 20, kLeastColdPart = 0.25;
-/// The part of the first cache level that one tile's chunk may fill, with few registers and with many: the next tile's
-/// is on its way.
-constexpr double kChunkPart = 0.5, kChunkPartOfMany = 0.7;
-/// The part of the second cache level, where only what lies further away costs time.
-constexpr double kFarChunkPart = 0.125;
-/// The part of the second cache level that a tile may read and stay there: it asks for as much for the next one.
-constexpr double kNearPart = 0.375;
-/// Cycles of one of lines that are apart from step to step; in chunks the next tile finds what it shares of those.
-constexpr double kApartLine = 0.9;
 /// More registers than there are that unrolled taps may ask for: LLVM does not keep all that it could.
 constexpr int64_t kSharedOverRegisters = 3;
 /// A reduction dim is worth a loop of its own where at least so much of it is padding, and more where its taps would be
 /// unrolled otherwise.
 constexpr double kLeastPadding = 0.02, kLeastPaddingOfTaps = 0.06;
-/// Cycles a step that chunks save at least.
-constexpr double kChunkGain = 0.1;
-/// Register tiles, at least, that read what a chunk keeps near.
-constexpr int64_t kLeastChunkTiles = 4;
 /// Cycles that a multiply-add waits for the one before it, and a little for what comes between.
 constexpr double kLatency = 4.5;
 /// What a cycle more on one of two threads costs, beside one on both.
@@ -185,82 +170,6 @@ double Chooser::getStepCost(const Tile &tile, int64_t vectors, int64_t rows0, in
   return std::max({multiplies / 2, kLatency, loads / 2}) + besides + turn / (tile.unrolls ? taps : 1);
 }
 
-double Chooser::getNearLine() const { return taps > 1 && !hasFewRegisters() ? 0.4 : 0.3; }
-
-void Chooser::placeInCaches(Tile &tile) const {
-  tile.panelLine = getNearLine();
-  tile.missCost = 0;
-  tile.chunk = 0;
-  if (reductions.empty() || isDot(tile) || !known[reductions.front()])
-    return;
-  unsigned outer = reductions.front();
-  TileShape shape;
-  shape.outer = outer;
-  shape.counts.assign(op.getNumLoops(), 1);
-  int64_t inner = 1;
-  for (unsigned dim : reductions)
-    if (dim != outer)
-      inner *= shape.counts[dim] = extents[dim];
-  for (unsigned slot = 0; slot < 2; ++slot)
-    if (tile.rowDims[slot] >= 0)
-      shape.counts[tile.rowDims[slot]] = tile.rows[slot];
-  if (tile.vectorDim >= 0)
-    shape.counts[tile.vectorDim] = std::min(extents[tile.vectorDim], tile.vectors * width);
-  // Lines per step of the first reduction dim; those of rows that lie apart from step to step.
-  double panel = 0, others = 0, apart = 0;
-  for (unsigned operand = 0; operand < 2; ++operand) {
-    if (tile.pack == static_cast<int64_t>(operand))
-      panel = getPanelBytes(operand, tile) / extents[outer] / kLineBytes;
-    else {
-      double lines = countLines(coefficients[operand], cast<ShapedType>(op->getOperand(operand).getType()).getShape(),
-                                shape, elementBytes);
-      others += lines;
-      if (!dependsOn(operand, tile.vectorDim) && !isUnitStride(operand, outer))
-        apart += lines;
-    }
-  }
-  double stepBytes = (panel + others) * kLineBytes, bytes = stepBytes * extents[outer];
-  // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle. With many
-  // registers there are more of them to each line: where two end in a cycle, lines of that level are felt a little, and
-  // else only those from further away.
-  bool isFar = bytes > target.getL2Bytes() * kNearPart;
-  bool isFelt = hasFewRegisters() || target.getVectorFmas() >= 2;
-  if (isFelt ? bytes <= target.getL1Bytes() : !isFar)
-    return;
-  if (isFar || hasFewRegisters()) {
-    tile.panelLine = 1;
-    tile.missCost = others / inner * (isFar ? 3 : 0.5);
-  } else {
-    tile.missCost = apart / inner * kApartLine;
-  }
-  double room = hasFewRegisters() ? target.getL1Bytes() * kChunkPart
-                : isFelt          ? target.getL1Bytes() * kChunkPartOfMany
-                                  : target.getL2Bytes() * kFarChunkPart;
-  int64_t chunk = std::max<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(kLeastChunkSteps, inner)), room / stepBytes);
-  if (hasFewRegisters())
-    chunk = llvm::bit_floor(static_cast<uint64_t>(chunk));
-  else // equal pieces
-    chunk = llvm::divideCeil(extents[outer], llvm::divideCeil(extents[outer], chunk));
-  double tiles = 1; // that read the same panel
-  for (unsigned dim : parallels)
-    if (dim != static_cast<unsigned>(tile.vectorDim))
-      tiles *= std::ceil(static_cast<double>(extents[dim]) / shape.counts[dim]);
-  bool packsAtRun = tile.pack >= 0 && !tile.prepack;
-  if (isOpen || packsAtRun || op.hasDecode() || tile.vectorDim < 0 || tiles < kLeastChunkTiles ||
-      chunk * 2 > extents[outer] || chunk * stepBytes > target.getL2Bytes() / 4)
-    return;
-  // The sums are loaded and stored again: one cycle each.
-  double sums = static_cast<double>(tile.vectors * tile.rows[0] * tile.rows[1]);
-  double missCost = sums / (chunk * inner) +
-                    (hasFewRegisters() ? others : kApartLine / 2 * apart + (isFar ? 0.3 : 0) * others) / inner;
-  double lines = tile.pack >= 0 ? tile.vectors * width * elementBytes / kLineBytes : 0; // of the panel, a step
-  if (!hasFewRegisters() && missCost + getNearLine() * lines + kChunkGain >= tile.missCost + tile.panelLine * lines)
-    return;
-  tile.chunk = chunk;
-  tile.panelLine = getNearLine();
-  tile.missCost = missCost;
-}
-
 std::pair<int64_t, int64_t> Chooser::countRegisters(const Tile &tile) const {
   int64_t counts[2];
   for (unsigned operand = 0; operand < 2; ++operand) {
@@ -342,16 +251,38 @@ bool Chooser::splitsStream(const Tile &tile) const {
   return false;
 }
 
-void Chooser::evaluate(Tile tile) {
+bool Chooser::settle(Tile &tile) const {
   auto [used, sums] = countRegisters(tile);
   int64_t registers = target.getVectorRegisters();
   if (used > (hasFewRegisters() ? registers : registers - 2) || sums > registers * 3 / 4)
-    return;
+    return false;
   if (isDot(tile) && splitsStream(tile))
-    return;
+    return false;
   tile.unrolls = taps > 1 && !spillsUnrolled(tile) && !isPadded(reductions.back(), tile);
   placeInCaches(tile);
-  if (used == registers)
+  tile.cost = getCost(tile);
+  return true;
+}
+
+double Chooser::getCost(Tile tile, int64_t chunk, bool unrolls) const {
+  tile.unrolls = unrolls && taps > 1 && !spillsUnrolled(tile);
+  if (chunk != tile.chunk) {
+    Lines lines = hasSteps(tile) ? countTileLines(tile) : Lines(), part = lines;
+    if (chunk > 0)
+      placeSteps(part, chunk);
+    if (chunk > 0 && part.isNear) {
+      placeChunk(tile, lines, chunk);
+    } else { // a chunk that the caches do not hold is loaded like the whole, and its sums besides
+      placeWhole(tile, part);
+      if (chunk > 0)
+        tile.missCost += getSumCost(tile, lines, chunk);
+    }
+  }
+  return getCost(tile);
+}
+
+double Chooser::getCost(Tile tile) const {
+  if (countRegisters(tile).first == target.getVectorRegisters())
     tile.missCost += kNoSpareRegister;
   bool dot = isDot(tile);
   double steps = dot ? std::ceil(getExtent(tile.vectorDim) / width) / getExtent(tile.vectorDim) : 1;
@@ -391,12 +322,11 @@ void Chooser::evaluate(Tile tile) {
     double rows = getExtent(tile.rowDims[0]) * getExtent(tile.rowDims[1]);
     cost += vectorCount * getPackCost(tile.pack, tile) * std::ceil(rows / kRowsPerPanel);
   }
-  tile.cost = cost / covered;
+  cost /= covered;
   for (unsigned factor = 0; factor < 2; ++factor)
     if (!dot && !(tile.prepack && tile.pack == static_cast<int64_t>(factor)))
-      tile.cost += coldCosts[factor];
-  if (tile.cost < best.cost * 0.999)
-    best = tile;
+      cost += coldCosts[factor];
+  return cost;
 }
 
 double Chooser::getMetPart(unsigned reduction, const Tile &tile) const {

@@ -79,20 +79,41 @@ Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
   }
 }
 
-ScheduleAttr Chooser::choose() {
+Tile Chooser::chooseTile() const {
+  Tile best;
   best.cost = std::numeric_limits<double>::max();
-  for (unsigned dim : parallels)
-    if (extents[dim] > 1 || parallels.size() == 1)
-      tryVectorDim(dim);
-  for (unsigned dim : reductions)
-    if (isUnitStride(0, dim) && isUnitStride(1, dim))
-      tryVectorDim(dim);
+  forEachTile([&](Tile tile) {
+    // What can be packed once is not packed at each run.
+    if (tile.pack >= 0 && !tile.prepack && canPrepack(tile.pack))
+      return;
+    if (settle(tile) && tile.cost < best.cost * 0.999)
+      best = tile;
+  });
   if (best.cost == std::numeric_limits<double>::max())
-    best = Tile();
-  return build();
+    return Tile();
+  return best;
 }
 
-void Chooser::tryVectorDim(unsigned vectorDim) {
+ScheduleAttr Chooser::choose(Tile *chosen) const {
+  Tile tile = chooseTile();
+  SmallVector<int64_t> unroll = getUnroll(tile);
+  if (unrollsAll(tile))
+    lowerRows(tile);
+  if (chosen)
+    *chosen = tile;
+  return build(tile, unroll, getParallel(tile), getDecodeRows(tile));
+}
+
+void Chooser::forEachTile(function_ref<void(Tile)> visit) const {
+  for (unsigned dim : parallels)
+    if (extents[dim] > 1 || parallels.size() == 1)
+      tryVectorDim(dim, visit);
+  for (unsigned dim : reductions)
+    if (isUnitStride(0, dim) && isUnitStride(1, dim))
+      tryVectorDim(dim, visit);
+}
+
+void Chooser::tryVectorDim(unsigned vectorDim, function_ref<void(Tile)> visit) const {
   SmallVector<int64_t> candidates{-1};
   for (unsigned dim : parallels)
     if (dim != vectorDim && extents[dim] > 1)
@@ -103,11 +124,11 @@ void Chooser::tryVectorDim(unsigned vectorDim) {
       tile.vectorDim = vectorDim;
       tile.rowDims[0] = candidates[i];
       tile.rowDims[1] = i == 0 && j == 0 ? -1 : candidates[j];
-      tryRows(tile);
+      tryRows(tile, visit);
     }
 }
 
-void Chooser::tryRows(Tile tile) {
+void Chooser::tryRows(Tile tile, function_ref<void(Tile)> visit) const {
   bool dot = isDot(tile);
   auto limit = [&](int64_t dim) { return dim < 0 ? 1 : std::min(extents[dim], kMaxRows); };
   // Codes, scales and sums of more vectors than four would not fit the registers.
@@ -125,52 +146,59 @@ void Chooser::tryRows(Tile tile) {
           continue;
         tile.pack = -1;
         tile.prepack = false;
-        evaluate(tile);
-        for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack) {
-          tile.prepack = weights[tile.pack] && canPrepack(op, tile.pack);
-          if (canPack(tile))
-            evaluate(tile);
-        }
+        visit(tile);
+        for (tile.pack = 0; !dot && tile.pack < 2; ++tile.pack)
+          for (bool prepack : {true, false}) {
+            tile.prepack = prepack;
+            if ((!prepack || canPrepack(tile.pack)) && canPack(tile))
+              visit(tile);
+          }
       }
   }
 }
 
-bool Chooser::sharesRows(int64_t dim) const {
+bool Chooser::sharesRows(const Tile &tile, int64_t dim) const {
   for (unsigned operand = 0; operand < 2; ++operand)
     for (unsigned slot = 0; slot < 2; ++slot)
-      if (best.rowDims[slot] >= 0 && best.rows[slot] > 1 && sharesIndex(operand, best.rowDims[slot], dim))
+      if (tile.rowDims[slot] >= 0 && tile.rows[slot] > 1 && sharesIndex(operand, tile.rowDims[slot], dim))
         return true;
   return false;
 }
 
-bool Chooser::isDepthwise() const {
-  if (best.vectorDim < 0 || isDot(best))
+bool Chooser::isDepthwise(const Tile &tile) const {
+  if (tile.vectorDim < 0 || isDot(tile))
     return false;
   for (unsigned operand = 0; operand < 2; ++operand)
-    if (!dependsOn(operand, best.vectorDim) && !dependsOn(operand, best.rowDims[0]) &&
-        !dependsOn(operand, best.rowDims[1]))
-      return llvm::any_of(reductions, [&](unsigned dim) { return sharesRows(dim); });
+    if (!dependsOn(operand, tile.vectorDim) && !dependsOn(operand, tile.rowDims[0]) &&
+        !dependsOn(operand, tile.rowDims[1]))
+      return llvm::any_of(reductions, [&](unsigned dim) { return sharesRows(tile, dim); });
   return false;
 }
 
-bool Chooser::hasOpenTile() const {
-  return llvm::any_of(ArrayRef<int64_t>{best.vectorDim, best.rowDims[0], best.rowDims[1]},
+bool Chooser::hasOpenTile(const Tile &tile) const {
+  return llvm::any_of(ArrayRef<int64_t>{tile.vectorDim, tile.rowDims[0], tile.rowDims[1]},
                       [&](int64_t dim) { return dim >= 0 && !known[dim]; });
 }
 
-SmallVector<int64_t> Chooser::getUnroll() {
+bool Chooser::unrollsAll(const Tile &tile) const {
+  return isDepthwise(tile) && reductionPoints <= 64 && tile.chunk == 0 &&
+         llvm::all_of(reductions, [&](unsigned dim) { return known[dim]; });
+}
+
+int64_t Chooser::getMostUnrolled(const Tile &tile) const {
+  return (hasFewRegisters() ? 320 : 800) / (hasOpenTile(tile) ? 4 : 1);
+}
+
+void Chooser::lowerRows(Tile &tile) const {
+  int64_t *rows = tile.rowDims[0] >= 0 && tile.rows[0] > 1 ? &tile.rows[0] : &tile.rows[1];
+  while (*rows > 2 && reductionPoints * tile.vectors * tile.rows[0] * tile.rows[1] > getMostUnrolled(tile))
+    *rows = hasOpenTile(tile) ? *rows / 2 : *rows - 1;
+}
+
+SmallVector<int64_t> Chooser::getUnroll(const Tile &tile) const {
   SmallVector<int64_t> unroll;
-  int64_t registers = target.getVectorRegisters();
-  if (isDepthwise() && reductionPoints <= 64 && best.chunk == 0) {
-    int64_t limit = (registers > 16 ? 800 : 320) / (hasOpenTile() ? 4 : 1);
-    bool all = llvm::all_of(reductions, [&](unsigned dim) { return known[dim]; });
-    int64_t *rows = best.rowDims[0] >= 0 && best.rows[0] > 1 ? &best.rows[0] : &best.rows[1];
-    if (all) {
-      while (*rows > 2 && reductionPoints * best.vectors * best.rows[0] * best.rows[1] > limit)
-        *rows = hasOpenTile() ? *rows / 2 : *rows - 1;
-      return SmallVector<int64_t>(reductions.begin(), reductions.end());
-    }
-  }
+  if (unrollsAll(tile))
+    return SmallVector<int64_t>(reductions.begin(), reductions.end());
   if (op.hasDecode()) {
     // The numbers in a word are taken out of a register, each by a shift of its own.
     for (unsigned dim : reductions)
@@ -178,17 +206,17 @@ SmallVector<int64_t> Chooser::getUnroll() {
         unroll.push_back(dim);
     return unroll;
   }
-  if (spillsUnrolled(best))
+  if (spillsUnrolled(tile))
     return unroll;
   int64_t budget =
-      (registers > 16 ? 160 : 128) / (hasOpenTile() ? 2 : 1) / (best.vectors * best.rows[0] * best.rows[1]);
+      (hasFewRegisters() ? 128 : 160) / (hasOpenTile(tile) ? 2 : 1) / (tile.vectors * tile.rows[0] * tile.rows[1]);
   for (int64_t dim : llvm::reverse(reductions)) {
-    if (dim == best.vectorDim)
+    if (dim == tile.vectorDim)
       continue;
-    if (best.chunk > 0 && dim == reductions.front())
+    if (tile.chunk > 0 && dim == reductions.front())
       break;
-    if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget || (!unroll.empty() && sharesRows(dim)) ||
-        (llvm::is_contained(padded, dim) && isPadded(dim, best)))
+    if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget ||
+        (!unroll.empty() && sharesRows(tile, dim)) || (llvm::is_contained(padded, dim) && isPadded(dim, tile)))
       break;
     budget /= extents[dim];
     unroll.push_back(dim);
@@ -197,10 +225,13 @@ SmallVector<int64_t> Chooser::getUnroll() {
   return unroll;
 }
 
-int64_t Chooser::getLeastPanels() const { return best.chunk > 0 && hasFewRegisters() ? kChunkPanels : 1; }
+int64_t Chooser::getLeastPanels(const Tile &tile) const {
+  return tile.chunk > 0 && hasFewRegisters() ? kChunkPanels : 1;
+}
 
-int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
-  int64_t most = std::max<int64_t>(1, extents[best.vectorDim] / (getLeastPanels() * best.vectors * width)), pieces = 1;
+int64_t Chooser::getLanePieces(const Tile &tile, unsigned lanes, double units) const {
+  int64_t most = std::max<int64_t>(1, extents[tile.vectorDim] / (getLeastPanels(tile) * tile.vectors * width)),
+          pieces = 1;
   double other = factorBytes[1 - lanes];
   if (!hasFewRegisters() && other <= target.getL2Bytes() / 2)
     other *= kNearPart;
@@ -211,91 +242,98 @@ int64_t Chooser::getLanePieces(unsigned lanes, double units) const {
   return pieces;
 }
 
-SmallVector<int64_t> Chooser::getParallel() const {
-  SmallVector<int64_t> tiles(op.getNumLoops(), 0);
-  if (std::optional<unsigned> factor = findCopiedFactor(op))
-    if (std::optional<OwnIndex> own = findOwnIndex(op, *factor)) { // as much of the copy as stays near
-      int64_t elements = cast<ShapedType>(op->getOperand(*factor).getType()).getNumElements();
-      int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
-      tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size), getRows(own->dim));
-      return tiles;
-    }
-  double wanted = std::min<double>(kMaxUnits, 2 * reductionPoints * parallelPoints / kUnitFlops), units = 1;
-  if (best.chunk > 0) { // what lies in memory between two chunks stays near
+double Chooser::getUnits(const Tile &tile) const {
+  double wanted = std::min<double>(kMaxUnits, 2 * reductionPoints * parallelPoints / kUnitFlops);
+  if (tile.chunk > 0) { // what lies in memory between two chunks stays near
     double bytes = parallelPoints * op.getAccumulatorType().getIntOrFloatBitWidth() / 8;
     wanted = std::max(std::min<double>(wanted, kLeastUnits), bytes * 4 / target.getL2Bytes());
   }
   if (isOpen)
     wanted = std::max<double>(wanted, kLeastUnits); // it may be more than assumed
   // One row times a weight: in a loop, what the step before read last is still in the second cache level.
-  if (best.prepack && best.vectorDim >= 0 && parallelPoints == extents[best.vectorDim])
+  if (tile.prepack && tile.vectorDim >= 0 && parallelPoints == extents[tile.vectorDim])
     wanted =
-        std::max(wanted, std::min<double>(kMaxUnits, factorBytes[best.pack] * kUnitsOfCache / target.getL2Bytes()));
+        std::max(wanted, std::min<double>(kMaxUnits, factorBytes[tile.pack] * kUnitsOfCache / target.getL2Bytes()));
+  return wanted;
+}
+
+SmallVector<int64_t> Chooser::getParallel(const Tile &tile, std::optional<double> wantedUnits) const {
+  SmallVector<int64_t> tiles(op.getNumLoops(), 0);
+  if (std::optional<unsigned> factor = findCopiedFactor(op))
+    if (std::optional<OwnIndex> own = findOwnIndex(op, *factor)) { // as much of the copy as stays near
+      int64_t elements = cast<ShapedType>(op->getOperand(*factor).getType()).getNumElements();
+      int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
+      if (wantedUnits)
+        most = std::ceil(own->size / *wantedUnits);
+      tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size), getRows(tile, own->dim));
+      return tiles;
+    }
+  double wanted = wantedUnits.value_or(getUnits(tile)), units = 1;
   auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
     if (wanted <= units * 1.5)
       return;
-    auto getTile = [&](int64_t pieces) {
-      int64_t tile = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
+    auto getSize = [&](int64_t pieces) {
+      int64_t size = std::max<int64_t>(granule, llvm::alignTo(llvm::divideCeil(extents[dim], pieces), granule));
       if (known[dim])
-        tile = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], tile)), step);
-      return tile;
+        size = llvm::alignTo(llvm::divideCeil(extents[dim], llvm::divideCeil(extents[dim], size)), step);
+      return size;
     };
-    int64_t pieces = std::ceil(wanted / units), tile = getTile(pieces);
+    int64_t pieces = std::ceil(wanted / units), size = getSize(pieces);
     // Of few units two threads should have as much: three would leave one thread waiting.
-    auto getHalf = [&](int64_t tile) { return llvm::divideCeil(llvm::divideCeil(extents[dim], tile), 2) * tile; };
-    if (known[dim] && units == 1 && llvm::divideCeil(extents[dim], tile) < kEvenUnits)
+    auto getHalf = [&](int64_t size) { return llvm::divideCeil(llvm::divideCeil(extents[dim], size), 2) * size; };
+    if (known[dim] && units == 1 && llvm::divideCeil(extents[dim], size) < kEvenUnits)
       for (int64_t more = pieces + 1; more <= pieces + kEvenUnits; ++more)
-        if (getHalf(getTile(more)) * 20 < getHalf(tile) * 19)
-          tile = getTile(more);
-    auto leavesFew = [&] { return known[dim] && tile * 4 >= extents[dim] * 3; };
-    while (leavesFew() && tile > granule)
-      tile = getTile(++pieces);
+        if (getHalf(getSize(more)) * 20 < getHalf(size) * 19)
+          size = getSize(more);
+    auto leavesFew = [&] { return known[dim] && size * 4 >= extents[dim] * 3; };
+    while (leavesFew() && size > granule)
+      size = getSize(++pieces);
     if (leavesFew()) // no unit for a few rows
       return;
-    tiles[dim] = tile;
-    units *= llvm::divideCeil(extents[dim], tile);
+    tiles[dim] = size;
+    units *= llvm::divideCeil(extents[dim], size);
   };
   auto cut = [&](int64_t dim, int64_t granule, int64_t step) { cutTo(wanted, dim, granule, step); };
   // Windows: whole lines of the image, a few of them, are read and written as they lie in memory; where vectors run
   // along the lines, if other dims read the image again.
-  bool byLines = best.vectorDim >= 0 && !slides(best.vectorDim);
+  bool byLines = tile.vectorDim >= 0 && !slides(tile.vectorDim);
   auto *line = llvm::find_if(parallels, [&](unsigned dim) { return slides(dim); });
-  bool hasLines = best.vectorDim >= 0 && line != parallels.end() && static_cast<int64_t>(*line) != best.vectorDim &&
+  bool hasLines = tile.vectorDim >= 0 && line != parallels.end() && static_cast<int64_t>(*line) != tile.vectorDim &&
                   (byLines || isReadAgain(dependsOn(0, *line) ? 0 : 1));
-  if (best.chunk > 0 || best.prepack) {                    // a panel is read for as many rows as there are
-    unsigned lanes = dependsOn(1, best.vectorDim) ? 1 : 0; // the factor that moves with the lanes
+  if (tile.chunk > 0 || tile.prepack) {                    // a panel is read for as many rows as there are
+    unsigned lanes = dependsOn(1, tile.vectorDim) ? 1 : 0; // the factor that moves with the lanes
     double rows = 1;
     for (unsigned dim : parallels)
-      if (static_cast<int64_t>(dim) != best.vectorDim) {
+      if (static_cast<int64_t>(dim) != tile.vectorDim) {
         if (dependsOn(lanes, dim) && dependsOn(1 - lanes, dim))
           cut(dim, 1, 1);
         else
           rows *= extents[dim];
       }
     if (byLines || !hasLines)
-      cutTo(units * getLanePieces(lanes, wanted / units), best.vectorDim, getLeastPanels() * best.vectors * width,
-            best.vectors * width);
+      cutTo(units * getLanePieces(tile, lanes, wanted / units), tile.vectorDim,
+            getLeastPanels(tile) * tile.vectors * width, tile.vectors * width);
     if (factorBytes[lanes] > target.getL2Bytes() / 2)
       wanted = std::min(wanted, std::max<double>(kFewUnits, units * std::floor(rows / kRowsPerFarPanel)));
   }
   for (unsigned dim : parallels)
-    if (dim != best.vectorDim && dim != best.rowDims[0] && dim != best.rowDims[1] && tiles[dim] == 0)
+    if (dim != tile.vectorDim && dim != tile.rowDims[0] && dim != tile.rowDims[1] && tiles[dim] == 0)
       cut(dim, 1, 1);
   if (hasLines && tiles[*line] == 0)
-    cut(*line, getRows(*line), getRows(*line));
+    cut(*line, getRows(tile, *line), getRows(tile, *line));
   // Rows in good numbers, so that what a unit reads of the other factor is used often; fewer only where units lack.
-  bool copies = (best.pack >= 0 && !best.prepack) || getDecodeRows() > 0;
+  bool copies = (tile.pack >= 0 && !tile.prepack) || getDecodeRows(tile) > 0;
   for (int64_t least : {copies ? kRowsPerPanel : kRowsPerUnit, int64_t(1)}) {
     if (least == 1 && units >= kLeastUnits)
       break;
     // A panel is copied once per unit that uses it: fewer columns rather than fewer rows.
     if (copies)
-      cut(best.vectorDim, best.vectors * width, best.vectors * width);
+      cut(tile.vectorDim, tile.vectors * width, tile.vectors * width);
     for (unsigned slot = 0; slot < 2; ++slot)
-      if (int64_t dim = best.rowDims[slot]; dim >= 0 && tiles[dim] == 0 && (least == 1 || !byLines || !slides(dim)))
-        cut(dim, best.rows[slot] * std::max<int64_t>(1, least / best.rows[slot]), best.rows[slot]);
-    if (best.vectorDim >= 0 && !isDot(best) && tiles[best.vectorDim] == 0)
-      cut(best.vectorDim, best.vectors * width, best.vectors * width);
+      if (int64_t dim = tile.rowDims[slot]; dim >= 0 && tiles[dim] == 0 && (least == 1 || !byLines || !slides(dim)))
+        cut(dim, tile.rows[slot] * std::max<int64_t>(1, least / tile.rows[slot]), tile.rows[slot]);
+    if (tile.vectorDim >= 0 && !isDot(tile) && tiles[tile.vectorDim] == 0)
+      cut(tile.vectorDim, tile.vectors * width, tile.vectors * width);
   }
   return tiles;
 }
@@ -312,38 +350,40 @@ int64_t Chooser::countRows() const {
   return rows;
 }
 
-int64_t Chooser::getDecodeRows() const {
-  if (!op.hasDecode() || best.vectorDim < 0 || isDot(best) || !dependsOn(1, best.vectorDim))
+int64_t Chooser::getDecodeRows(const Tile &tile) const {
+  if (!op.hasDecode() || tile.vectorDim < 0 || isDot(tile) || !dependsOn(1, tile.vectorDim))
     return 0;
-  double bytes = static_cast<double>(reductionPoints) * best.vectors * target.getVectorBits() / 8;
+  double bytes = static_cast<double>(reductionPoints) * tile.vectors * target.getVectorBits() / 8;
   if (bytes > kMaxDecoded * target.getL2Bytes())
     return 0;
   int64_t least = getLeastDecodeRows();
   bool open = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim] && !dependsOn(1, dim); });
   for (unsigned slot = 0; slot < 2; ++slot)
-    if (best.rowDims[slot] >= 0 && best.rows[slot] > 1 && dependsOn(1, best.rowDims[slot]))
+    if (tile.rowDims[slot] >= 0 && tile.rows[slot] > 1 && dependsOn(1, tile.rowDims[slot]))
       return 0;
   return open ? least : countRows() >= least ? 1 : 0;
 }
 
-ScheduleAttr Chooser::build() {
+ScheduleAttr Chooser::build(const Tile &tile, ArrayRef<int64_t> unroll, ArrayRef<int64_t> parallel,
+                            int64_t decodeRows) const {
   SmallVector<int64_t> registers(op.getNumLoops(), 1), cache, pack, prepack;
-  bool vector = best.vectorDim >= 0;
-  SmallVector<int64_t> unroll = getUnroll(); // may lower the number of rows
+  bool vector = tile.vectorDim >= 0;
   if (vector)
-    registers[best.vectorDim] = best.vectors * width;
+    registers[tile.vectorDim] = tile.vectors * width;
   for (unsigned slot = 0; slot < 2; ++slot)
-    if (best.rowDims[slot] >= 0)
-      registers[best.rowDims[slot]] = best.rows[slot];
-  if (best.chunk > 0) {
+    if (tile.rowDims[slot] >= 0)
+      registers[tile.rowDims[slot]] = tile.rows[slot];
+  if (tile.chunk > 0) {
     cache.assign(op.getNumLoops(), 0);
-    cache[reductions.front()] = best.chunk;
+    cache[reductions.front()] = tile.chunk;
   }
-  if (best.pack >= 0)
-    (best.prepack ? prepack : pack).push_back(best.pack);
-  return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", getParallel(), cache, {}, registers, unroll,
-                           pack, prepack, best.vectorDim, vector ? width : 1, getDecodeRows());
+  if (tile.pack >= 0)
+    (tile.prepack ? prepack : pack).push_back(tile.pack);
+  return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", parallel, cache, {}, registers, unroll, pack,
+                           prepack, tile.vectorDim, vector ? width : 1, decodeRows);
 }
+
+bool Chooser::canPrepack(unsigned factor) const { return weights[factor] && tenon::canPrepack(op, factor); }
 
 bool tenon::canPrepack(TileContractOp op, unsigned factor) {
   auto type = cast<ShapedType>(op->getOperand(factor).getType());

@@ -24,6 +24,36 @@ def AssignSchedules : Pass<"tenon-assign-schedules", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::TenonDialect"];
 }
 
+def PrintSpaces : Pass<"tenon-print-spaces", "::mlir::ModuleOp"> {
+  let summary = "print the legal schedules of each kernel";
+  let description = [{
+    Prints, per kernel function, the axes of its schedule space with their values under the schedule in use (the default
+    where a kernel has none yet), how many candidates there are, and the cheapest by the model that chooses defaults, where the
+    kernel has one. Costs are cycles per multiply-add. The IR stays as it is. Kernels whose weights are packed already have
+    only the schedule that packed them: they are left out.
+
+    Before:
+    ```mlir
+    func.func private @k0(...) attributes {tenon.kernel, tenon.schedule = #tenon.schedule<...>} { ... }
+    ```
+    After: the same, and on standard output
+    ```
+    k0: 49712 candidates
+      vector_dim 1 of 2: 1, 0
+      vectors 3 of 4: 3, 1, 2, 4
+      ...
+      in use 0.0725 #tenon.schedule<...>
+      best 0.0725 #tenon.schedule<...>
+    ```
+  }];
+  let options = [
+    Option<"best", "best", "int64_t", "3", "how many of the cheapest candidates to print">,
+    Option<"samples", "samples", "int64_t", "0", "how many candidates to draw">,
+    Option<"seed", "seed", "int64_t", "0", "of the drawing">
+  ];
+  let dependentDialects = ["::tenon::TenonDialect"];
+}
+
 def ChooseConvAlgorithm : Pass<"tenon-choose-conv-algorithm", "::mlir::ModuleOp"> {
   let summary = "choose how convolutions are computed";
   let description = [{

@@ -27,25 +27,15 @@ bool canPrepack(TileContractOp op, unsigned factor);
 /// The schedule of an attention: rows of queries per unit, keys per step, the register tile of both products.
 ScheduleAttr getDefaultSchedule(AttentionOp op, TargetAttr target);
 
-/// Whether `schedule` can be obeyed for an attention; an error at `kernel` says why not.
-llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
-
 /// The schedule of a matmul of groups: rows and columns of a unit, the register tile.
 /// `weights` says whether its matrices are a weight, which is packed at load.
 ScheduleAttr getDefaultSchedule(GroupedMatmulOp op, TargetAttr target, bool weights);
-
-/// Whether `schedule` can be obeyed for a matmul of groups; an error at `kernel` says why not.
-llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, GroupedMatmulOp op, ScheduleAttr schedule,
-                                          bool weights);
 
 /// The schedule of one of Winograd's transforms: channels and rows of tiles of a unit.
 ScheduleAttr getDefaultSchedule(WinogradInputOp op, TargetAttr target);
 ScheduleAttr getDefaultSchedule(WinogradOutputOp op, TargetAttr target);
 
-/// Whether `schedule` can be obeyed for one of them; an error at `kernel` says why not.
-llvm::LogicalResult verifyWinogradSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
-
-/// The schedule of any kernel function.
+/// The schedule of any kernel function, as its root op has it (SchedulableOpInterface).
 ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);
 
 /// Whether `schedule` can be obeyed for `kernel` on `target`; an error at the kernel says why not.
