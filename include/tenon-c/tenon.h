@@ -108,7 +108,9 @@ TENON_API char *tenon_model_profile_json(tenon_model *model);
  * request names. The request is JSON: {"path": str (with `bytes`: where external data is looked for, and the name in
  * messages), "output": str (without it the cache is used), "target": "host", "shapes": {name: [int]}, "level": int,
  * "fusion": bool (false: each op is a kernel of its own), "precision": "reorder" or "fast" (results within the error
- * bounds of docs/rationale/precision.md), "self_contained": bool, "dump": dir, "timing": bool, "compile_threads": int,
+ * bounds of docs/rationale/precision.md), "schedules": {name of a kernel or node: "#tenon.schedule<...>"}, "spaces":
+ * {"best": int, "samples": int, "seed": int} (the manifest's "kernels" then say which schedules each may have, "space":
+ * docs/rationale/schedules.md), "self_contained": bool, "dump": dir, "timing": bool, "compile_threads": int,
  * "cache": bool}.
  *
  * The reply is JSON, freed with tenon_free: {"output": path of the shared object, "cached": bool, "kernels": int,

@@ -66,6 +66,23 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
       if (const json::Array *list = dims.getAsArray())
         for (const json::Value &dim : *list)
           request.shapes[name.str()].push_back(dim.getAsInteger().value_or(-1));
+  if (const json::Value *given = object.get("schedules")) {
+    const json::Object *schedules = given->getAsObject();
+    for (const auto &[name, schedule] : schedules ? *schedules : json::Object()) {
+      if (!schedule.getAsString())
+        schedules = nullptr;
+      else
+        request.schedules[name.str()] = schedule.getAsString()->str();
+    }
+    if (!schedules)
+      return fail(TENON_EINVAL, "expected 'schedules' to be an object of strings");
+  }
+  if (const json::Object *spaces = object.getObject("spaces")) {
+    tenon::SpacesRequest &wanted = request.spaces.emplace();
+    wanted.best = spaces->getInteger("best").value_or(wanted.best);
+    wanted.samples = spaces->getInteger("samples").value_or(0);
+    wanted.seed = spaces->getInteger("seed").value_or(0);
+  }
   std::optional<FileObjectCache> cache;
   if (std::string root = string("cache_root", ""); !root.empty())
     request.cache = &cache.emplace(root);

@@ -5,12 +5,14 @@
 //===----------------------------------------------------------------------===//
 #include "tenon/Driver/Compile.h"
 #include "Manifest.h"
+#include "Schedules.h"
 #include "tenon-c/runtime.h"
 #include "tenon/Driver/BuildId.h"
 #include "tenon/Driver/Cache.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Import/ONNX/Import.h"
 #include "tenon/Pipelines/Pipelines.h"
+#include "tenon/Schedule/Schedule.h"
 #include "tenon/Schedule/Target.h"
 #include "tenon/Support/Files.h"
 #include "tenon/Target/CPU/CodeGen.h"
@@ -187,6 +189,11 @@ private:
       (*module)->removeAttr(tenon::kPrecisionAttr);
     if (!request.fusion)
       (*module)->setAttr(tenon::kUnfusedAttr, UnitAttr::get(context.get()));
+    auto schedules = tenon::readSchedules(request.schedules, context.get());
+    if (!schedules)
+      return schedules.takeError();
+    if (!schedules->empty())
+      (*module)->setAttr(tenon::kSchedulesAttr, *schedules);
     dump("1-program", *module);
     return llvm::Error::success();
   }
@@ -207,7 +214,14 @@ private:
     dump("2-optimized", *module);
     PassManager pm(context.get());
     time(pm);
-    tenon::buildKernelsPipeline(pm);
+    tenon::KernelsOptions options;
+    if (request.spaces) {
+      options.summary = {request.spaces->best, request.spaces->samples, request.spaces->seed};
+      options.spaces = [&](StringRef kernel, const tenon::SpaceSummary &summary) {
+        spaces.try_emplace(kernel, tenon::describeSpace(summary));
+      };
+    }
+    tenon::buildKernelsPipeline(pm, options);
     if (failed(pm.run(*module)))
       return passFailure("kernel formation");
     dump("3-kernels", *module);
@@ -216,7 +230,7 @@ private:
 
   /// Moves each kernel to a module of its own and compiles these in parallel.
   llvm::Error compileKernels() {
-    manifest["kernels"] = tenon::describeKernels(*module);
+    manifest["kernels"] = tenon::describeKernels(*module, std::move(spaces));
     manifest["graph"] = tenon::describeGraph(*module, *manifest.getArray("inputs"));
     manifest["remarks"] = std::move(remarks);
     SymbolTable symbols(*module);
@@ -493,7 +507,8 @@ private:
   std::optional<tenon::NewFile> sidecar; ///< weights without a place in a file, until all is done
   llvm::json::Array remarks;             ///< what kernel formation left apart: {"node", "message"}
   std::set<std::pair<std::string, std::string>> remarked;
-  llvm::json::Array archives; ///< files of weights that the model refers to
+  llvm::StringMap<llvm::json::Object> spaces; ///< by kernel
+  llvm::json::Array archives;                 ///< files of weights that the model refers to
   std::set<std::string> referred;
   std::string errors;
   std::mutex lock;

@@ -1,6 +1,7 @@
 //===- Manifest.cpp - what a model's shared object says about itself ----------------------===//
 #include "Manifest.h"
 #include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Schedule/Space.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -92,7 +93,7 @@ json::Array tenon::describeWeights(ModuleOp module) {
   return weights;
 }
 
-json::Array tenon::describeKernels(ModuleOp module) {
+json::Array tenon::describeKernels(ModuleOp module, llvm::StringMap<json::Object> spaces) {
   json::Array kernels;
   for (auto kernel : module.getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(kKernelAttr))
@@ -114,13 +115,48 @@ json::Array tenon::describeKernels(ModuleOp module) {
     json::Array ops;
     for (StringRef name : names)
       ops.push_back(name);
-    kernels.push_back(json::Object{{"name", kernel.getName()},
-                                   {"nodes", std::move(nodes)},
-                                   {"ops", std::move(ops)},
-                                   {"algorithm", algorithm},
-                                   {"schedule", text}});
+    json::Object described{{"name", kernel.getName()},
+                           {"nodes", std::move(nodes)},
+                           {"ops", std::move(ops)},
+                           {"algorithm", algorithm},
+                           {"schedule", text}};
+    if (auto space = spaces.find(kernel.getName()); space != spaces.end())
+      described["space"] = std::move(space->second);
+    kernels.push_back(std::move(described));
   }
   return kernels;
+}
+
+json::Object tenon::describeSpace(const SpaceSummary &summary) {
+  auto print = [](ScheduleAttr schedule) {
+    std::string text;
+    llvm::raw_string_ostream(text) << schedule;
+    return text;
+  };
+  auto describe = [&](ScheduleAttr schedule, std::optional<double> cost) {
+    json::Object entry{{"schedule", print(schedule)}, {"cost", nullptr}};
+    if (cost)
+      entry["cost"] = *cost;
+    return entry;
+  };
+  auto list = [&](const std::vector<ScheduleCandidate> &candidates) {
+    json::Array entries;
+    for (const ScheduleCandidate &candidate : candidates)
+      entries.push_back(describe(candidate.schedule, candidate.cost));
+    return entries;
+  };
+  json::Array axes;
+  for (const SpaceSummary::Axis &axis : summary.axes) {
+    json::Array values;
+    for (const AxisValue &value : axis.values)
+      values.push_back(json::Array(value));
+    axes.push_back(json::Object{{"name", axis.name}, {"used", json::Array(axis.used)}, {"values", std::move(values)}});
+  }
+  json::Object used = describe(summary.used, summary.usedCost);
+  used["held"] = summary.holdsUsed;
+  return json::Object{{"axes", std::move(axes)},      {"candidates", summary.count.count},
+                      {"exact", summary.count.exact}, {"used", std::move(used)},
+                      {"best", list(summary.best)},   {"samples", list(summary.samples)}};
 }
 
 std::string tenon::getNodeName(Location loc) {

@@ -44,18 +44,26 @@ static void addFormKernels(OpPassManager &pm) {
   pm.addPass(tenon::createOutlineKernels());
 }
 
-void tenon::buildKernelsPipeline(OpPassManager &pm) {
+void tenon::buildKernelsPipeline(OpPassManager &pm) { buildKernelsPipeline(pm, KernelsOptions()); }
+
+void tenon::buildKernelsPipeline(OpPassManager &pm, const KernelsOptions &options) {
+  auto addSpaces = [&] {
+    if (options.spaces)
+      pm.addPass(createPrintSpaces(options.summary, options.spaces));
+  };
   addFormKernels(pm);
   // Schedules are written for the form that lowering tiles, so contractions take it first.
   pm.addPass(createToTileContract());
   pm.addPass(createFuseCopies());
   pm.addPass(createAssignSchedules());
+  addSpaces(); // while weights lie as the model has them
   // How many keys a unit works on is a schedule's decision too; what joins parts of them is work for more kernels.
   pm.addPass(createSplitAttention());
   // Which panels a weight is stored by is a schedule's decision; making them is work for more kernels.
   pm.addPass(createPackWeights());
   addFormKernels(pm);
   pm.addPass(createAssignSchedules());
+  pm.addPass(createCheckSchedules());
   pm.addPass(createSymbolDCEPass());
 }
 

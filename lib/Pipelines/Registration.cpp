@@ -64,7 +64,8 @@ void tenon::registerAllPasses() {
   registerTenonToCPUPasses();
   registerTenonSchedulePasses();
   PassPipelineRegistration<>("tenon-optimize-program", "Program to Optimized", buildOptimizePipeline);
-  PassPipelineRegistration<>("tenon-make-kernels", "Optimized to scheduled kernels", buildKernelsPipeline);
+  PassPipelineRegistration<>("tenon-make-kernels", "Optimized to scheduled kernels",
+                             [](OpPassManager &pm) { buildKernelsPipeline(pm); });
   PassPipelineRegistration<>("tenon-tile-kernels", "scheduled kernels to tiled ones", buildTiledPipeline);
   PassPipelineRegistration<>("tenon-lower-kernels", "tiled kernels to the LLVM dialect", buildLowerKernelsPipeline);
   PassPipelineRegistration<>("tenon-lower-host", "the host program to the LLVM dialect", buildLowerHostPipeline);

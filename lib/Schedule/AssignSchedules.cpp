@@ -1,4 +1,5 @@
 //===- AssignSchedules.cpp - a schedule on each kernel ----------------------------------------===//
+#include "GivenSchedules.h"
 #include "tenon/Analysis/Weights.h"
 #include "tenon/Dialect/IR/Tenon.h"
 #include "tenon/Schedule/Passes.h"
@@ -9,6 +10,7 @@
 
 namespace tenon {
 #define GEN_PASS_DEF_ASSIGNSCHEDULES
+#define GEN_PASS_DEF_CHECKSCHEDULES
 #include "tenon/Schedule/Passes.h.inc"
 } // namespace tenon
 
@@ -23,8 +25,8 @@ class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules>
     TargetAttr target = getTarget(module);
     if (!target)
       return signalPassFailure();
-    bool failedAny = false;
     KernelCalls calls(module);
+    bool failedAny = failed(takeGivenSchedules(module, target, calls));
     for (auto kernel : module.getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(kKernelAttr) || kernel.isExternal())
         continue;
@@ -39,6 +41,14 @@ class AssignSchedules : public tenon::impl::AssignSchedulesBase<AssignSchedules>
     }
     if (failedAny)
       signalPassFailure();
+  }
+};
+
+class CheckSchedules : public tenon::impl::CheckSchedulesBase<CheckSchedules> {
+  void runOnOperation() override {
+    if (failed(checkGivenSchedules(getOperation())))
+      signalPassFailure();
+    markAllAnalysesPreserved();
   }
 };
 

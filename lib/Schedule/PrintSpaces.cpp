@@ -47,7 +47,7 @@ private:
       if (listener)
         listener(kernel.getName(), summary);
       else
-        print(llvm::outs(), kernel.getName(), summary);
+        printSpace(llvm::outs(), kernel.getName(), summary);
     }
     markAllAnalysesPreserved();
   }

@@ -192,7 +192,7 @@ SpaceSummary tenon::summarize(const ScheduleSpace &space, ScheduleAttr used, con
   return summary;
 }
 
-void tenon::print(llvm::raw_ostream &stream, StringRef kernel, const SpaceSummary &summary) {
+void tenon::printSpace(llvm::raw_ostream &stream, StringRef kernel, const SpaceSummary &summary) {
   auto printCost = [&](std::optional<double> cost) {
     if (cost)
       stream << llvm::format("%.4f ", *cost);

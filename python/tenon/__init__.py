@@ -23,7 +23,7 @@ if _built.is_dir():
 
 from .errors import (DataError, Error, FileError, InternalError, InvalidArgument, OutOfMemory,  # noqa: E402
                      Unsupported)
-from .model import Model, Value, compile, load, version  # noqa: E402
+from .model import Model, Value, compile, load, schedule_spaces, version  # noqa: E402
 from .tracing import masks, nn, normalizers  # noqa: E402
 from .tracing.array import Array, as_array as asarray, where  # noqa: E402
 from .tracing.attention import attention, kv_source  # noqa: E402
@@ -46,7 +46,7 @@ from .tracing.reduce import all, any, argmax, max, mean, min, prod, sort, sum, t
 from .tracing.state import linear_attention, recurrence  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "version", "Model", "Value", "Error", "InvalidArgument", "OutOfMemory", "DataError",
+__all__ = ["compile", "load", "schedule_spaces", "version", "Model", "Value", "Error", "InvalidArgument", "OutOfMemory", "DataError",
            "FileError", "Unsupported", "InternalError",
            "jit", "asarray", "spec", "Function", "Spec", "Array", "masks", "nn", "normalizers", "normalizer", "softmax", "attention",
            "kv_source", "select_blocks",

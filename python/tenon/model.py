@@ -258,7 +258,7 @@ def measure_peaks(threads=None):
 
 
 def compile(model, target="host", threads=None, precision="reorder", shapes=None, *, output=None, cache=True,
-            timing=False, progress=None, fusion=True):
+            timing=False, progress=None, fusion=True, schedules=None):
     """Compiles a model, or finds it in the cache, and loads it.
 
     model      path of a .onnx or .mlir file, its bytes, or an onnx.ModelProto
@@ -272,7 +272,31 @@ def compile(model, target="host", threads=None, precision="reorder", shapes=None
     timing     True compiles even what the cache has, and keeps a table of passes by time in `info["timing"]`
     progress   called with (stage, done, total); what it raises ends the compile
     fusion     False makes a kernel of every op: to see what fusion is worth, or whether it is at fault
+    schedules  {name: "#tenon.schedule<...>"} gives kernels schedules of yours, by the names of kernels or of the model's
+               nodes; equal kernels share one (docs/guides/schedules.md)
     """
+    return _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules)
+
+
+def schedule_spaces(model, target="host", precision="reorder", shapes=None, *, best=3, samples=0, seed=0, fusion=True,
+                    schedules=None, progress=None):
+    """The schedules that each kernel of a model may have: {name of the kernel: its space}.
+
+    A space has "axes" (each with its "name", its "values" under the choices of the schedule in use, and what that has, "used"),
+    the number of "candidates" (a lower bound unless "exact"), the schedule in use ("used", with "cost" and whether it is "held" by the
+    space), the `best` candidates by estimated cost (cycles per multiply-add, None where the kernel has no model), and
+    `samples` drawn with `seed`. Every candidate is legal: `compile(model, schedules={name: candidate["schedule"]})`.
+    Kernels that only come to be once others are scheduled have no entry.
+    """
+    for name, number in (("best", best), ("samples", samples), ("seed", seed)):
+        if not isinstance(number, int) or number < 0:
+            raise errors.InvalidArgument(f"expected {name} to be a number that is not negative, but got {number!r}")
+    compiled = _compile_model(model, target, None, precision, shapes, None, True, False, progress, fusion, schedules,
+                              {"best": best, "samples": samples, "seed": seed})
+    return {kernel["name"]: kernel["space"] for kernel in compiled.explain()["kernels"] if "space" in kernel}
+
+
+def _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules, spaces=None):
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise errors.InvalidArgument(f"expected threads to be a positive number or None, but got {threads!r}")
     request = {"target": target, "threads": threads or 0, "cache": bool(cache),
@@ -281,6 +305,9 @@ def compile(model, target="host", threads=None, precision="reorder", shapes=None
     if timing:
         request.update(timing=True, cache=False)
     _add_options(request, fusion, precision)
+    _add_schedules(request, schedules)
+    if spaces is not None:
+        request["spaces"] = spaces
     if output:
         request["output"] = os.path.abspath(output)
     data = None
@@ -320,6 +347,15 @@ def _add_options(request, fusion, precision):
         request["precision"] = precision
     if not fusion:
         request["fusion"] = False
+
+
+def _add_schedules(request, schedules):
+    for name, schedule in (schedules or {}).items():
+        if not isinstance(name, str) or not isinstance(schedule, str):
+            raise errors.InvalidArgument("expected schedules to be {name of a kernel or node: \"#tenon.schedule<...>\"}, but got "
+                                         f"{name!r}: {schedule!r}")
+    if schedules:
+        request["schedules"] = dict(schedules)
 
 
 def _compile(request, data, progress):

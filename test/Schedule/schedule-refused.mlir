@@ -432,3 +432,17 @@ func.func private @k(%m: tensor<4x4x5x6x7xf32>, %y: tensor<7x9x11xf32>) -> tenso
   %0 = tenon.winograd_output 2 %m outs(%y : tensor<7x9x11xf32>) : tensor<4x4x5x6x7xf32> -> tensor<7x9x11xf32>
   return %0 : tensor<7x9x11xf32>
 }
+
+// -----
+
+// expected-error @+1 {{expected reduction loop 1 not to be cut, but got tile 8}}
+func.func private @k(%x: tensor<4x64xf32>, %o: tensor<4xf32>) -> tensor<4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "rows", parallel = [2, 8]>} {
+  %0 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x64xf32>) outs(%o : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %1 = arith.addf %a, %s : f32
+    linalg.yield %1 : f32
+  } -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

@@ -24,6 +24,13 @@ public:
   virtual void store(const std::string &key, const std::string &object) = 0;
 };
 
+/// What the manifest is to say of the schedules that each kernel may have.
+struct SpacesRequest {
+  /// How many candidates: the cheapest by estimate, and drawn ones.
+  int64_t best = 3, samples = 0;
+  uint64_t seed = 0;
+};
+
 struct CompileRequest {
   /// A .onnx or .mlir file. With `bytes`, only the base of relative external data and the name in messages.
   std::string path;
@@ -43,6 +50,9 @@ struct CompileRequest {
   bool fusion = true;
   /// The exactness class: "reorder", or "fast" for results within an error bound.
   std::string precision = "reorder";
+  /// Schedules by names of kernels or nodes, as text: "#tenon.schedule<...>".
+  std::map<std::string, std::string> schedules;
+  std::optional<SpacesRequest> spaces;
   /// LLVM's optimisation level.
   unsigned level = 2;
   ObjectCache *cache = nullptr;

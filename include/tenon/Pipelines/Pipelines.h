@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #pragma once
+#include "tenon/Schedule/Passes.h"
+#include "tenon/Schedule/Space.h"
 
 namespace mlir {
 class DialectRegistry;
@@ -17,9 +19,17 @@ namespace tenon {
 /// to `tenon_init`.
 void buildOptimizePipeline(mlir::OpPassManager &pm);
 
+/// What is to be told of the kernels' schedule spaces, and to whom; to nobody where `spaces` is null. A kernel of the
+/// model is heard of before its weights are packed.
+struct KernelsOptions {
+  SummaryOptions summary;
+  SpaceListener spaces;
+};
+
 /// `--tenon-make-kernels`: Optimized to Kernels, outlined, deduplicated and scheduled. Reads the module's
-/// `tenon.target`.
+/// `tenon.target` and `tenon.schedules`.
 void buildKernelsPipeline(mlir::OpPassManager &pm);
+void buildKernelsPipeline(mlir::OpPassManager &pm, const KernelsOptions &options);
 
 /// `--tenon-tile-kernels`: Scheduled to Tiled, on a module of kernels: tiled, bufferized, expanded to vectors.
 void buildTiledPipeline(mlir::OpPassManager &pm);

@@ -11,6 +11,10 @@ def AssignSchedules : Pass<"tenon-assign-schedules", "::mlir::ModuleOp"> {
     none). A schedule that is there already is the user's: it is checked against kernel and target and kept, or refused
     with the reason. This is the only pass that chooses; the others obey.
 
+    The user gives schedules on kernels, or by names in the module's `tenon.schedules`, a dictionary. A name is that of a
+    kernel function, or of a node of the model: then the one kernel with this node whose algorithm the schedule has.
+    What was found is taken out of the dictionary, since kernels that are made later may have the other names.
+
     Before:
     ```mlir
     func.func private @k0(...) attributes {tenon.kernel} { %0 = tenon.tile_contract ["parallel", "parallel", "reduction"] ... }
@@ -22,6 +26,13 @@ def AssignSchedules : Pass<"tenon-assign-schedules", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::tenon::TenonDialect"];
+}
+
+def CheckSchedules : Pass<"tenon-check-schedules", "::mlir::ModuleOp"> {
+  let summary = "check that each schedule that was given by name has found its kernel";
+  let description = [{
+    Fails for what is left of the module's `tenon.schedules`, naming the kernels and nodes that there are.
+  }];
 }
 
 def PrintSpaces : Pass<"tenon-print-spaces", "::mlir::ModuleOp"> {

@@ -16,6 +16,10 @@ class TileContractOp;
 class WinogradInputOp;
 class WinogradOutputOp;
 
+/// On a module, a dictionary: the schedules that the user gives by names of kernels or of the model's nodes.
+/// AssignSchedules takes out of it what it has found.
+inline constexpr llvm::StringLiteral kSchedulesAttr = "tenon.schedules";
+
 /// The schedule of a contraction for `target`: which dim the vectors run along, the register tile, what is packed, and
 /// the units of parallel work. A small model of loads and multiply-adds per tile picks the best of the possible tiles.
 /// `weights` says of each factor whether it is a weight, which may be packed at load.

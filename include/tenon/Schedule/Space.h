@@ -131,6 +131,6 @@ struct SummaryOptions {
 SpaceSummary summarize(const ScheduleSpace &space, ScheduleAttr used, const SummaryOptions &options);
 
 /// The summary as lines of text, always the same for the same space.
-void print(llvm::raw_ostream &stream, llvm::StringRef kernel, const SpaceSummary &summary);
+void printSpace(llvm::raw_ostream &stream, llvm::StringRef kernel, const SpaceSummary &summary);
 
 } // namespace tenon
