@@ -282,7 +282,7 @@ def schedule_spaces(model, target="host", precision="reorder", shapes=None, *, b
                     schedules=None, progress=None):
     """The schedules that each kernel of a model may have: {name of the kernel: its space}.
 
-    A space has "axes" (each with its "name", its "values" under the choices of the schedule in use, and what that has, "used"),
+    A space has the model's "nodes" in the kernel, "axes" (each with its "name", its "values" under the choices of the schedule in use, and what that has, "used"),
     the number of "candidates" (a lower bound unless "exact"), the schedule in use ("used", with "cost" and whether it is "held" by the
     space), the `best` candidates by estimated cost (cycles per multiply-add, None where the kernel has no model), and
     `samples` drawn with `seed`. Every candidate is legal: `compile(model, schedules={name: candidate["schedule"]})`.
@@ -293,7 +293,7 @@ def schedule_spaces(model, target="host", precision="reorder", shapes=None, *, b
             raise errors.InvalidArgument(f"expected {name} to be a number that is not negative, but got {number!r}")
     compiled = _compile_model(model, target, None, precision, shapes, None, True, False, progress, fusion, schedules,
                               {"best": best, "samples": samples, "seed": seed})
-    return {kernel["name"]: kernel["space"] for kernel in compiled.explain()["kernels"] if "space" in kernel}
+    return {kernel["name"]: {**kernel["space"], "nodes": kernel["nodes"]} for kernel in compiled.explain()["kernels"] if "space" in kernel}
 
 
 def _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules, spaces=None):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import small_models
+from conftest import ROOT
 from onnx import helper
 
 from tenon.cli import explain_page
@@ -144,3 +145,42 @@ def test_errors(tn, tmp_path, subprocess_environment):
     assert run.returncode == 1 and "cannot write 'none/page.html'" in run.stderr
     run = call("--html", "p.html", "--json")
     assert run.returncode == 2 and "not allowed with" in run.stderr
+
+
+def explain_space(tmp_path, environment, *arguments):
+    (tmp_path / "net.onnx").write_bytes(net().SerializeToString())
+    return subprocess.run([sys.executable, "-m", "tenon", "explain", "net.onnx", "--space", *arguments], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True)
+
+
+def test_spaces_of_all_kernels(tmp_path, subprocess_environment):
+    run = explain_space(tmp_path, subprocess_environment)
+    assert run.returncode == 0, run.stderr
+    assert "candidates" in run.stdout and "first" in run.stdout and "second" in run.stdout
+    assert re.search(r"│ k\d+_matmul\S* │ first\S* +│ +\d{3,} │ 0\.\d{4} │ 0\.\d{4} │ #tenon", run.stdout)
+    run = explain_space(tmp_path, subprocess_environment, "--top", "1")
+    assert re.search(r"and \d more \(--top\)", run.stdout)
+
+
+def test_space_of_a_kernel(tmp_path, subprocess_environment):
+    run = explain_space(tmp_path, subprocess_environment, "first", "--best", "2")
+    assert run.returncode == 0, run.stderr
+    for part in ("vector_dim", "parallel", "the dim along which vectors run", "in use", "best 1", "best 2", "schedules={name: schedule}"):
+        assert part in run.stdout
+    assert "best 3" not in run.stdout
+    run = explain_space(tmp_path, subprocess_environment, "third")
+    assert run.returncode == 1 and re.search("no kernel or node named 'third' has a schedule space; the kernels are k0", run.stderr)
+
+
+def test_every_axis_has_a_meaning(tn):
+    from tenon.cli import explain_space
+
+    texts = (ROOT / "lib" / "Schedule").glob("*.cpp")
+    axes = {name for text in texts for name in re.findall(r'(?:push_back\(\{|addNumbers\(|addLists\()"(\w+)"', text.read_text())}
+    assert axes | {"vector_dim", "vectors", "rows", "pack", "prepack"} == set(explain_space.MEANINGS)
+
+
+def test_space_wants_the_model(tmp_path, subprocess_environment):
+    run = subprocess.run([sys.executable, "-m", "tenon", "explain", "net.so", "--space"], cwd=tmp_path, env=subprocess_environment,
+                         capture_output=True, text=True)
+    assert run.returncode == 1 and "'net.so' is compiled already: --space wants the model it was made of" in run.stderr

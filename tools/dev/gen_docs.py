@@ -107,6 +107,8 @@ def pages():
         room = path.parent.relative_to(ROOT / "include" / "tenon")
         passes += [f"## {room}", "", tblgen(path, "-gen-pass-doc")]
     made["passes.md"] = "\n".join(passes)
+    made["interfaces.md"] = "# Op interfaces\n\n" + NOTE + tblgen(ROOT / "include" / "tenon" / "Schedule" / "SchedulableOpInterface.td",
+                                                                "-gen-op-interface-docs")
     made["onnx.md"] = operators()
     made["gallery.md"] = gallery()
     return made

@@ -10,10 +10,17 @@ EPILOG = """--html FILE writes one page that needs nothing else: the graph of ke
 time, share of the roofline, schedule, shapes, the model's nodes in it, and what was not fused. A click on a kernel shows all
 of it; page.html#kernel-3 opens there. Small kernels fold away, and a field finds kernels by the names of their nodes.
 
+--space lists the schedules that each kernel may have instead, and runs nothing: how many, the estimated cost of the one in use and
+of the best. --space KERNEL shows one kernel (by its name or that of a node in it): the axes of its schedules with their values and what
+they mean, and the best few beside the one in use. Costs are estimates; `tn.compile(..., schedules={kernel: schedule})` and a
+measurement say what is true.
+
 examples
   tenon explain model.onnx                          the twenty longest kernels
   tenon explain model.onnx --dim N=8 --threads 1    with a size that the model leaves open, on one thread
   tenon explain model.onnx --html model.html        as a page
+  tenon explain model.onnx --space                  how many schedules each kernel may have
+  tenon explain model.onnx --space k3_conv --best 8 the axes of one, and the eight cheapest by estimate
   tenon explain model.so --json                     the manifest: kernels, schedules, graph, remarks; nothing is run"""
 
 
@@ -26,6 +33,8 @@ def add_arguments(parser):
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--html", metavar="FILE", help="write a page with the graph of kernels")
     shown.add_argument("--json", action="store_true", help="print the manifest instead")
+    shown.add_argument("--space", nargs="?", const="", metavar="KERNEL", help="show the schedules that the kernels, or one kernel, may have")
+    parser.add_argument("--best", type=common.positive, default=3, help="with --space: how many of the cheapest schedules (default 3)")
 
 
 def main(options):
@@ -37,6 +46,11 @@ def main(options):
     from .. import errors
     from ..model import measure_peaks
 
+    if options.space is not None:
+        from . import explain_space
+
+        explain_space.main(options)
+        return
     model = common.open_model(options)
     manifest = model.explain()
     if options.json:
