@@ -251,7 +251,8 @@ ScheduleSpace tenon::makeSpace(AttentionOp op, TargetAttr target) {
   return ScheduleSpace(std::move(made), getDefaultSchedule(op, target));
 }
 
-LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, AttentionOp op, ScheduleAttr schedule) {
+LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, AttentionOp op, ScheduleAttr schedule,
+                                             TargetAttr target) {
   for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache(), schedule.getRegister_()})
     if (tiles.size() != 4)
       return kernel.emitError("expected tile lists of an attention's schedule to have 4 entries, but got ")
@@ -278,5 +279,6 @@ LogicalResult tenon::verifyAttentionSchedule(func::FuncOp kernel, AttentionOp op
       schedule.getRegister_()[3] < schedule.getVectorWidth())
     return kernel.emitError("expected an attention's register tile to have a row and a vector, but got ")
            << schedule.getRegister_()[2] << " and " << schedule.getRegister_()[3];
-  return success();
+  ArrayRef<int64_t> registers = schedule.getRegister_();
+  return verifyRegisterTile(kernel, registers[1] * registers[2] * (registers[3] / schedule.getVectorWidth()), target);
 }

@@ -62,8 +62,7 @@ SmallVector<SmallVector<int64_t>> Chooser::getParallels(const Tile &tile) const 
         divide(lanes, lanePieces, tile.vectors * width);
       if (rows >= 0)
         divide(rows, rowPieces, getRows(tile, rows));
-      // No list of no tiles beside an empty one.
-      add(llvm::all_of(cut, [](int64_t size) { return size == 0; }) ? getParallel(tile, 1) : cut);
+      add(std::move(cut));
     }
   return cuts;
 }

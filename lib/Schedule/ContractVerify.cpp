@@ -40,6 +40,14 @@ static LogicalResult verifyPrepack(func::FuncOp kernel, TileContractOp op, Sched
   return success();
 }
 
+LogicalResult tenon::verifyRegisterTile(func::FuncOp kernel, int64_t vectors, TargetAttr target) {
+  // More accumulators than registers would live in memory; four times as many are no schedule but an accident.
+  if (vectors > 4 * target.getVectorRegisters())
+    return kernel.emitError("expected a register tile of at most ")
+           << 4 * target.getVectorRegisters() << " vectors, but got " << vectors;
+  return success();
+}
+
 LogicalResult tenon::verifyContractSchedule(func::FuncOp kernel, TileContractOp op, ScheduleAttr schedule,
                                             TargetAttr target, const KernelCalls &calls) {
   int64_t loops = op.getNumLoops();
@@ -79,10 +87,8 @@ LogicalResult tenon::verifyContractSchedule(func::FuncOp kernel, TileContractOp 
       return kernel.emitError("expected register tile 1 for reduction dim ") << dim << ", but got " << tile;
     registers *= std::max<int64_t>(1, tile);
   }
-  // More accumulators than registers would live in memory; four times as many are no schedule but an accident.
-  if (registers > 4 * target.getVectorRegisters())
-    return kernel.emitError("expected a register tile of at most ")
-           << 4 * target.getVectorRegisters() << " vectors, but got " << registers;
+  if (failed(verifyRegisterTile(kernel, registers, target)))
+    return failure();
   if ((!schedule.getPack().empty() || !schedule.getPrepack().empty()) && (vectorDim < 0 || op.isReduction(vectorDim)))
     return kernel.emitError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
   return verifyPrepack(kernel, op, schedule, calls);

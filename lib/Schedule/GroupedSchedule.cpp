@@ -135,7 +135,7 @@ ScheduleSpace tenon::makeSpace(GroupedMatmulOp op, TargetAttr target, bool weigh
 }
 
 LogicalResult tenon::verifyGroupedSchedule(func::FuncOp kernel, GroupedMatmulOp op, ScheduleAttr schedule,
-                                           bool weights) {
+                                           TargetAttr target, bool weights) {
   for (ArrayRef<int64_t> tiles : {schedule.getParallel(), schedule.getCache(), schedule.getRegister_()})
     if (tiles.size() != 4)
       return kernel.emitError("expected tile lists of a schedule of groups to have 4 entries, but got ")
@@ -145,6 +145,14 @@ LogicalResult tenon::verifyGroupedSchedule(func::FuncOp kernel, GroupedMatmulOp 
     return kernel.emitError("expected a schedule of groups to have rows in 'cache' and columns in 'parallel' of whole "
                             "register tiles of whole vectors, but got ")
            << rows << ", " << columns << " and " << lanes;
+  ArrayRef<int64_t> registers = schedule.getRegister_();
+  if (registers[0] > 1 || registers[1] < 1 || registers[3] > 1)
+    return kernel.emitError(
+               "expected the register tile of a schedule of groups to be of one group, a row or more, columns "
+               "and one step of K, but got [")
+           << registers << "]";
+  if (failed(verifyRegisterTile(kernel, registers[1] * (lanes / schedule.getVectorWidth()), target)))
+    return failure();
   for (ArrayRef<int64_t> factors : {schedule.getPack(), schedule.getPrepack()})
     for (int64_t factor : factors)
       if (factor != 1)

@@ -42,9 +42,9 @@ struct AttentionModel : SchedulableOpInterface::ExternalModel<AttentionModel, At
   ScheduleAttr getDefaultSchedule(Operation *op, func::FuncOp, TargetAttr target, const KernelCalls &) const {
     return tenon::getDefaultSchedule(cast<AttentionOp>(op), target);
   }
-  LogicalResult verifySchedule(Operation *op, func::FuncOp kernel, ScheduleAttr schedule, TargetAttr,
+  LogicalResult verifySchedule(Operation *op, func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target,
                                const KernelCalls &) const {
-    return verifyAttentionSchedule(kernel, cast<AttentionOp>(op), schedule);
+    return verifyAttentionSchedule(kernel, cast<AttentionOp>(op), schedule, target);
   }
   ScheduleSpace getScheduleSpace(Operation *op, func::FuncOp, TargetAttr target, const KernelCalls &) const {
     return makeSpace(cast<AttentionOp>(op), target);
@@ -58,10 +58,10 @@ struct GroupedModel : SchedulableOpInterface::ExternalModel<GroupedModel, Groupe
     auto root = cast<GroupedMatmulOp>(op);
     return tenon::getDefaultSchedule(root, target, calls.isWeight(kernel, root.getWeights()));
   }
-  LogicalResult verifySchedule(Operation *op, func::FuncOp kernel, ScheduleAttr schedule, TargetAttr,
+  LogicalResult verifySchedule(Operation *op, func::FuncOp kernel, ScheduleAttr schedule, TargetAttr target,
                                const KernelCalls &calls) const {
     auto root = cast<GroupedMatmulOp>(op);
-    return verifyGroupedSchedule(kernel, root, schedule, calls.isWeight(kernel, root.getWeights()));
+    return verifyGroupedSchedule(kernel, root, schedule, target, calls.isWeight(kernel, root.getWeights()));
   }
   ScheduleSpace getScheduleSpace(Operation *op, func::FuncOp kernel, TargetAttr target,
                                  const KernelCalls &calls) const {

@@ -28,11 +28,15 @@ ScheduleSpace makeSpace(mlir::func::FuncOp kernel, TargetAttr target);
 /// Whether a schedule can be obeyed; an error at the kernel says why not.
 llvm::LogicalResult verifyContractSchedule(mlir::func::FuncOp kernel, TileContractOp op, ScheduleAttr schedule,
                                            TargetAttr target, const KernelCalls &calls);
-llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, AttentionOp op, ScheduleAttr schedule);
+llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, AttentionOp op, ScheduleAttr schedule,
+                                            TargetAttr target);
 llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, GroupedMatmulOp op, ScheduleAttr schedule,
-                                          bool weights);
+                                          TargetAttr target, bool weights);
 llvm::LogicalResult verifyWinogradSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 llvm::LogicalResult verifyLinalgSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
+
+/// Whether a register tile of so many vectors is one.
+llvm::LogicalResult verifyRegisterTile(mlir::func::FuncOp kernel, int64_t vectors, TargetAttr target);
 
 /// The family of a kernel of `linalg` ops, and its default schedule.
 llvm::StringRef getLinalgAlgorithm(mlir::func::FuncOp kernel);

@@ -446,3 +446,43 @@ func.func private @k(%x: tensor<4x64xf32>, %o: tensor<4xf32>) -> tensor<4xf32>
   } -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected the register tile of a schedule of groups to be of one group, a row or more, columns and one step of K, but got [1, 0, 8, 1]}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 0, 8, 1], vector_dim = 2, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a register tile of at most 128 vectors, but got 200}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 200, 8, 1], vector_dim = 2, vector_width = 8>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a register tile of at most 128 vectors, but got 160}}
+func.func private @k(%q: tensor<1x2x80x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tensor<1x2x8x4xf32>, %o: tensor<1x2x80x4xf32>) -> tensor<1x2x80x4xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "attention", parallel = [1, 1, 80, 0], cache = [0, 0, 0, 8], register = [1, 1, 80, 32], vector_dim = 3, vector_width = 16>} {
+  %s = tenon.kv_source %k, %v : tensor<1x2x8x4xf32>, tensor<1x2x8x4xf32>
+  %r = tenon.attention softmax %q sources(%s) outs(%o : tensor<1x2x80x4xf32>) : tensor<1x2x80x4xf32> {
+  ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+    tenon.yield %x : f32
+  } -> tensor<1x2x80x4xf32>
+  return %r : tensor<1x2x80x4xf32>
+}
+}
