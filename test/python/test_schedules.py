@@ -96,3 +96,19 @@ def test_a_given_schedule_is_the_one_in_use(tn, cache):
     assert used["schedule"] == narrow and used["held"]
     foreign = tn.schedule_spaces(model(), schedules={name: GIVEN.replace("[8, 0, 0]", "[9, 0, 0]")})[name]["used"]
     assert not foreign["held"] and foreign["cost"] is None
+
+
+def test_kernels_of_the_second_round(tn, cache):
+    """What packs a weight is made once the contraction has its schedule: its name is looked for again."""
+    weight = numpy_helper.from_array(np.random.default_rng(0).integers(-2, 3, (512, 512)).astype(np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], "g",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, [64, 512])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [64, 512])], [weight])
+    net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
+    plain = tn.compile(net)
+    packing = next(kernel["name"] for kernel in plain.explain()["kernels"] if kernel["name"] not in tn.schedule_spaces(net))
+    text = '#tenon.schedule<algorithm = "copy", vector_width = 8, version = 1>'
+    given = tn.compile(net, schedules={packing: text})
+    assert {kernel["name"]: kernel["schedule"] for kernel in given.explain()["kernels"]}[packing] == text
+    x = np.random.default_rng(1).integers(-2, 3, (64, 512)).astype(np.float32)
+    assert np.array_equal(given(x), plain(x))
