@@ -89,10 +89,12 @@ ScheduleSpace tenon::makeSpace(func::FuncOp kernel, TargetAttr target) {
                            return values;
                          linalg::LinalgOp op = getLastOp(kernel);
                          SmallVector<int64_t> extents = op.getStaticLoopRanges();
+                         if (llvm::any_of(loops, [&](unsigned loop) { return ShapedType::isDynamic(extents[loop]); }))
+                           return values; // all of these would have to be cut
                          for (unsigned loop : loops)
                            for (int64_t pieces = 2; pieces <= kMostPieces; pieces *= 2) {
                              AxisValue tiles(op.getNumLoops(), 0);
-                             if (ShapedType::isDynamic(extents[loop]) || extents[loop] < pieces)
+                             if (extents[loop] < pieces)
                                break;
                              tiles[loop] = llvm::divideCeil(extents[loop], pieces);
                              if (!llvm::is_contained(values, tiles))
@@ -123,5 +125,12 @@ LogicalResult tenon::verifyLinalgSchedule(func::FuncOp kernel, ScheduleAttr sche
   for (auto [loop, tile] : llvm::enumerate(parallel))
     if (tile != 0 && last.getIteratorTypesArray()[loop] != utils::IteratorType::parallel)
       return kernel.emitError("expected reduction loop ") << loop << " not to be cut, but got tile " << tile;
+  // What a unit computes may wait in scratch memory, whose size is known before it starts.
+  for (unsigned loop : getCutLoops(kernel))
+    if (ShapedType::isDynamic(last.getStaticLoopRanges()[loop]) && parallel[loop] == 0)
+      return kernel.emitError(
+                 "expected each loop of open extent to be cut where one is, since a unit's size has a bound, but "
+                 "got tile 0 for loop ")
+             << loop;
   return success();
 }

@@ -486,3 +486,17 @@ func.func private @k(%q: tensor<1x2x80x4xf32>, %k: tensor<1x2x8x4xf32>, %v: tens
   return %r : tensor<1x2x80x4xf32>
 }
 }
+
+// -----
+
+// expected-error @+1 {{expected each loop of open extent to be cut where one is, since a unit's size has a bound, but got tile 0 for loop 1}}
+func.func private @k(%x: tensor<4x?xf16>, %o: tensor<4x?xf16>) -> tensor<4x?xf16>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "elementwise", parallel = [2, 0]>} {
+  %0 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x?xf16>) outs(%o : tensor<4x?xf16>) {
+  ^bb0(%a: f16, %b: f16):
+    %1 = arith.addf %a, %a : f16
+    linalg.yield %1 : f16
+  } -> tensor<4x?xf16>
+  return %0 : tensor<4x?xf16>
+}
