@@ -89,10 +89,11 @@ Choices ScheduleSpace::complete(Choices choices) const {
 }
 
 std::vector<ScheduleCandidate> ScheduleSpace::sample(int64_t number, uint64_t seed) const {
-  constexpr int64_t kFew = 4096; // a space that is listed rather than drawn from
+  // A space that is not much larger than what is wanted is listed rather than drawn from.
+  const int64_t few = std::max<int64_t>(4096, 4 * number);
   std::mt19937_64 random(seed);
   std::vector<Choices> chosen;
-  if (count(kFew).exact) {
+  if (count(few).exact) {
     enumerate([&](ArrayRef<AxisValue> path) {
       chosen.push_back(path.vec());
       return true;
@@ -104,7 +105,6 @@ std::vector<ScheduleCandidate> ScheduleSpace::sample(int64_t number, uint64_t se
   } else {
     // Far more candidates than are wanted: one that was drawn before is drawn again.
     std::set<Choices> seen;
-    number = std::min(number, kFew);
     while (static_cast<int64_t>(chosen.size()) < number) {
       Choices path;
       while (path.size() < getNumAxes()) {

@@ -268,6 +268,7 @@ TEST(Space, countStopsAtItsLimit) {
   EXPECT_FALSE(some.exact);
   EXPECT_GT(some.count, 10);
   EXPECT_LT(some.count, space.count().count);
+  EXPECT_EQ(static_cast<int64_t>(space.sample(1 << 20, 1).size()), space.count().count);
 }
 
 TEST(Space, foreignSchedulesAreNotFound) {
