@@ -40,6 +40,14 @@ static LogicalResult verifyPrepack(func::FuncOp kernel, TileContractOp op, Sched
   return success();
 }
 
+LogicalResult tenon::verifyPackedWidth(func::FuncOp kernel, ScheduleAttr schedule) {
+  if ((!schedule.getPack().empty() || !schedule.getPrepack().empty()) && schedule.getVectorWidth() < 2)
+    return kernel.emitError("expected vectors of two elements or more where factors are packed, but got "
+                            "'vector_width' ")
+           << schedule.getVectorWidth();
+  return success();
+}
+
 LogicalResult tenon::verifyRegisterTile(func::FuncOp kernel, int64_t vectors, TargetAttr target) {
   // More accumulators than registers would live in memory; four times as many are no schedule but an accident.
   if (vectors > 4 * target.getVectorRegisters())
@@ -91,5 +99,7 @@ LogicalResult tenon::verifyContractSchedule(func::FuncOp kernel, TileContractOp 
     return failure();
   if ((!schedule.getPack().empty() || !schedule.getPrepack().empty()) && (vectorDim < 0 || op.isReduction(vectorDim)))
     return kernel.emitError("expected a parallel 'vector_dim' where factors are packed, but got ") << vectorDim;
+  if (failed(verifyPackedWidth(kernel, schedule)))
+    return failure();
   return verifyPrepack(kernel, op, schedule, calls);
 }

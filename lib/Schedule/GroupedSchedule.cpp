@@ -151,7 +151,8 @@ LogicalResult tenon::verifyGroupedSchedule(func::FuncOp kernel, GroupedMatmulOp 
                "expected the register tile of a schedule of groups to be of one group, a row or more, columns "
                "and one step of K, but got [")
            << registers << "]";
-  if (failed(verifyRegisterTile(kernel, registers[1] * (lanes / schedule.getVectorWidth()), target)))
+  if (failed(verifyRegisterTile(kernel, registers[1] * (lanes / schedule.getVectorWidth()), target)) ||
+      failed(verifyPackedWidth(kernel, schedule)))
     return failure();
   for (ArrayRef<int64_t> factors : {schedule.getPack(), schedule.getPrepack()})
     for (int64_t factor : factors)

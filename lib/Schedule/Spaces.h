@@ -35,6 +35,9 @@ llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, GroupedMatm
 llvm::LogicalResult verifyWinogradSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 llvm::LogicalResult verifyLinalgSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 
+/// Whether vectors of a schedule that packs factors are some: single elements are expanded without panels.
+llvm::LogicalResult verifyPackedWidth(mlir::func::FuncOp kernel, ScheduleAttr schedule);
+
 /// Whether a register tile of so many vectors is one.
 llvm::LogicalResult verifyRegisterTile(mlir::func::FuncOp kernel, int64_t vectors, TargetAttr target);
 

@@ -500,3 +500,25 @@ func.func private @k(%x: tensor<4x?xf16>, %o: tensor<4x?xf16>) -> tensor<4x?xf16
   } -> tensor<4x?xf16>
   return %0 : tensor<4x?xf16>
 }
+
+// -----
+
+// expected-error @+1 {{expected vectors of two elements or more where factors are packed, but got 'vector_width' 1}}
+func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [2, 8, 1], pack = [1], vector_dim = 1>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : tensor<4x4xf32>) rhs(%b : tensor<4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+
+// -----
+
+// expected-error @+1 {{expected vectors of two elements or more where factors are packed, but got 'vector_width' 1}}
+func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi64>, %out: tensor<4x24xf32>) -> tensor<4x24xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "grouped", parallel = [1, 4, 24, 0], cache = [0, 4, 0, 0], register = [1, 2, 8, 1], pack = [1], vector_dim = 2>} {
+  %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
+  return %r : tensor<4x24xf32>
+}
