@@ -111,6 +111,9 @@ static int64_t getKeysPerUnit(AttentionOp op, int64_t heads, int64_t rows) {
   int64_t units = batches * (query.getDimSize(1) / heads) * llvm::divideCeil(query.getDimSize(2), rows);
   if (units == 0 || units >= kEnough)
     return 0;
+  // Parts must not depend on whether sizes are known: one query is a step of decoding, several were open.
+  if (hasSumsAsOpen(op))
+    return query.getDimSize(2) == 1 ? kUnknown : 0;
   std::optional<int64_t> keys = countKeys(op);
   if (!keys)
     return kUnknown;

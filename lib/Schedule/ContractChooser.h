@@ -31,7 +31,8 @@ struct Tile {
 
 class Chooser {
 public:
-  Chooser(TileContractOp op, TargetAttr target, llvm::ArrayRef<bool> weights);
+  /// `allOpen`: no extent of a parallel dim is looked at.
+  Chooser(TileContractOp op, TargetAttr target, llvm::ArrayRef<bool> weights, bool allOpen = false);
 
   /// The default schedule, and its tile.
   ScheduleAttr choose(Tile *chosen = nullptr) const;
@@ -195,6 +196,8 @@ private:
   /// The cost of a tile with all its fields.
   double getCost(Tile tile) const;
 
+  std::optional<bool> findWantedDot() const;
+
   /// The cheapest tile, before its rows are lowered.
   Tile chooseTile() const;
 
@@ -263,8 +266,11 @@ private:
   double parallelPoints = 1;
   double factorBytes[2] = {0, 0}, coldCosts[2] = {0, 0}; // per factor, all of it
   bool isOpen = false;                                   // some parallel dim is not known
+  bool inOrder = false;                                  // some dim is not known, or sums are to be as if
   bool decodesInTiles = false;                           // every register tile, for certain
   int64_t taps = 1; // of the innermost reduction, where it is short enough to be unrolled
+  /// Whether lanes hold partial sums, where sums are to be as if dims were open: as they do with all parallel dims open.
+  std::optional<bool> wantedDot;
 };
 
 } // namespace tenon::schedule

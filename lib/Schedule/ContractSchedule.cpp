@@ -46,14 +46,14 @@ constexpr double kCopiedPart = 0.5;
 constexpr double kUnitFlops = 5e5;
 } // namespace
 
-Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
+Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights, bool allOpen)
     : op(op), target(target), weights(weights) {
   for (AffineMap map : op.getMaps())
     coefficients.push_back(*getLinearCoefficients(map));
   for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
     auto [source, position] = op.getExtentSource(dim);
     int64_t size = cast<ShapedType>(source.getType()).getDimSize(position);
-    known.push_back(!ShapedType::isDynamic(size));
+    known.push_back(!ShapedType::isDynamic(size) && (!allOpen || op.isReduction(dim)));
     // The first of several dims is a batch as a rule, and mostly 1 where it is open.
     bool batch = source == op.getOut() && position == 0 && cast<ShapedType>(source.getType()).getRank() > 2;
     extents.push_back(known.back() ? std::max<int64_t>(size, 1) : batch ? 1 : kUnknownExtent);
@@ -64,6 +64,7 @@ Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
   for (unsigned dim : parallels)
     parallelPoints *= extents[dim];
   isOpen = llvm::any_of(parallels, [&](unsigned dim) { return !known[dim]; });
+  inOrder = hasSumsAsOpen(op) || llvm::is_contained(known, false);
   if (!reductions.empty() && known[reductions.back()] && extents[reductions.back()] <= kMaxUnroll)
     taps = extents[reductions.back()];
   width = target.getVectorElements(op.getAccumulatorType());
@@ -77,6 +78,21 @@ Chooser::Chooser(TileContractOp op, TargetAttr target, ArrayRef<bool> weights)
     factorBytes[factor] = getFactorBytes(factor);
     coldCosts[factor] = getColdCost(factor);
   }
+  if (!allOpen)
+    wantedDot = findWantedDot();
+}
+
+std::optional<bool> Chooser::findWantedDot() const {
+  if (!hasSumsAsOpen(op))
+    return std::nullopt;
+  // Where one factor has no dims of its own, these were open and are 1 now rather than never there.
+  auto hasOwn = [&](unsigned factor) {
+    return llvm::any_of(parallels, [&](unsigned dim) { return dependsOn(factor, dim) && !dependsOn(1 - factor, dim); });
+  };
+  if (!hasOwn(0) || !hasOwn(1))
+    return false;
+  Chooser open(op, target, weights, /*allOpen=*/true);
+  return open.isDot(open.chooseTile());
 }
 
 Tile Chooser::chooseTile() const {
@@ -105,12 +121,14 @@ ScheduleAttr Chooser::choose(Tile *chosen) const {
 }
 
 void Chooser::forEachTile(function_ref<void(Tile)> visit) const {
-  for (unsigned dim : parallels)
-    if (extents[dim] > 1 || parallels.size() == 1)
-      tryVectorDim(dim, visit);
-  for (unsigned dim : reductions)
-    if (isUnitStride(0, dim) && isUnitStride(1, dim))
-      tryVectorDim(dim, visit);
+  if (wantedDot != true)
+    for (unsigned dim : parallels)
+      if (extents[dim] > 1 || parallels.size() == 1)
+        tryVectorDim(dim, visit);
+  if (wantedDot != false)
+    for (unsigned dim : reductions)
+      if (isUnitStride(0, dim) && isUnitStride(1, dim))
+        tryVectorDim(dim, visit);
 }
 
 void Chooser::tryVectorDim(unsigned vectorDim, function_ref<void(Tile)> visit) const {
@@ -380,7 +398,7 @@ ScheduleAttr Chooser::build(const Tile &tile, ArrayRef<int64_t> unroll, ArrayRef
   if (tile.pack >= 0)
     (tile.prepack ? prepack : pack).push_back(tile.pack);
   return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", parallel, cache, {}, registers, unroll, pack,
-                           prepack, tile.vectorDim, vector ? width : 1, decodeRows);
+                           prepack, tile.vectorDim, vector ? width : 1, decodeRows, inOrder);
 }
 
 bool Chooser::canPrepack(unsigned factor) const { return weights[factor] && tenon::canPrepack(op, factor); }

@@ -73,3 +73,8 @@ module attributes {test.a = #tenon.schedule<algorithm = "contract", algorithm = 
 // schedule_c9
 // expected-error @below {{expected 'decode_rows' of at least 0, but got -1}}
 module attributes {test.a = #tenon.schedule<algorithm = "contract", decode_rows = -1>} {}
+
+// -----
+
+// expected-error @below {{expected 'false', or 'true', for 'in_order'}}
+module attributes {test.a = #tenon.schedule<algorithm = "contract", in_order = 1>} {}

@@ -107,7 +107,7 @@ module attributes {tenon.target = #avx512} {
                       vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
 module attributes {tenon.target = #wide} {
   // CHECK: func.func private @open_rows
-  // CHECK-SAME: unroll = [3], {{.*}}vector_dim = 1, vector_width = 16, decode_rows = 64, version = 1
+  // CHECK-SAME: unroll = [3], {{.*}}vector_dim = 1, vector_width = 16, decode_rows = 64, in_order = true, version = 1
   func.func private @open_rows(%a: tensor<?x64x8xf32>, %b: tensor<64x512xi32>, %o: tensor<?x512xf32>) -> tensor<?x512xf32> attributes {tenon.kernel} {
     %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<?x64x8xf32>) rhs(%b : tensor<64x512xi32>) outs(%o : tensor<?x512xf32>)
         maps [affine_map<(m, n, k, t) -> (m, k, t)>, affine_map<(m, n, k, t) -> (k, n)>, affine_map<(m, n, k, t) -> (m, n)>] {

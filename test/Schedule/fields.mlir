@@ -21,6 +21,8 @@
 // RUN: not diff -q %t.base %t.width
 // RUN: sed 's/decode_rows = 24/decode_rows = 48/' %s | tenon-opt --tenon-tile-kernels -o %t.decode
 // RUN: not diff -q %t.base %t.decode
+// RUN: sed 's/vector_width = 8}/vector_width = 8, in_order = true}/; s/vector_width = 8>/vector_width = 8, in_order = true>/' %s | tenon-opt --tenon-tile-kernels -o %t.in_order
+// RUN: not diff -q %t.base %t.in_order
 
 func.func private @k(%w: tensor<32x24x3xf32>, %x: tensor<24x130xf32>, %o: tensor<32x128xf32>) -> tensor<32x128xf32>
     attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [8, 64, 0, 0], cache = [4, 32, 0, 0],

@@ -115,8 +115,9 @@ bool ConvLowering::slidesFilter(int64_t i) {
   return i >= 0 && points > kUnrolledTaps && op.getGroups() > 1 && !op.getChannelsLast() && !op.getPerSample() &&
          input.getDimSize(op.getChannelDim()) == op.getGroups() && op.getPads()[i] >= 0 && op.getPads()[n + i] >= 0 &&
          cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterOuterDim()) == op.getGroups() &&
-         strides[i] == 1 && dilations[i] == 1 && hasTaps(i) && !input.isDynamicDim(op.getSpatialDim(i)) &&
-         input.getDimSize(op.getSpatialDim(i)) > 1 && known(out[findResult(kSpatial + i)].size).value_or(1) > 1;
+         strides[i] == 1 && dilations[i] == 1 && hasTaps(i) && !hasSumsAsOpen(op) &&
+         !input.isDynamicDim(op.getSpatialDim(i)) && input.getDimSize(op.getSpatialDim(i)) > 1 &&
+         known(out[findResult(kSpatial + i)].size).value_or(1) > 1;
 }
 
 /// `tensor` from back to front along `dim`, of `size` elements there, the first `low` of them (and what is left at the

@@ -45,7 +45,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    ArrayRef<int64_t> parallel, ArrayRef<int64_t> cache, ArrayRef<int64_t> order,
                                    ArrayRef<int64_t> registerTile, ArrayRef<int64_t> unroll, ArrayRef<int64_t> pack,
                                    ArrayRef<int64_t> prepack, int64_t vectorDim, int64_t vectorWidth,
-                                   int64_t decodeRows) {
+                                   int64_t decodeRows, bool) {
   if (version != 1) // (C1)
     return emitError() << "expected schedule version 1, but got " << version;
   int64_t rank = 0;
@@ -107,11 +107,14 @@ void ScheduleAttr::print(AsmPrinter &printer) const {
     printer << ", vector_width = " << getVectorWidth();
   if (getDecodeRows() != 0)
     printer << ", decode_rows = " << getDecodeRows();
+  if (getInOrder())
+    printer << ", in_order = true";
   printer << ", version = " << getVersion() << '>';
 }
 
 Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   int64_t version = 1, vectorDim = -1, vectorWidth = 1, decodeRows = 0;
+  bool inOrder = false;
   std::string algorithm;
   SmallVector<int64_t> parallel, cache, order, registerTile, unroll, pack, prepack;
   llvm::SmallSet<StringRef, 8> seen;
@@ -136,6 +139,10 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
       return parser.parseInteger(vectorWidth);
     if (key == "decode_rows")
       return parser.parseInteger(decodeRows);
+    if (key == "in_order") {
+      inOrder = succeeded(parser.parseOptionalKeyword("true"));
+      return inOrder ? success() : parser.parseKeyword("false", ", or 'true', for 'in_order'");
+    }
     if (key == "parallel")
       return parseList(parallel);
     if (key == "cache")
@@ -156,7 +163,8 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
   return parser.getChecked<ScheduleAttr>(loc, parser.getContext(), version, algorithm, parallel, cache, order,
-                                         registerTile, unroll, pack, prepack, vectorDim, vectorWidth, decodeRows);
+                                         registerTile, unroll, pack, prepack, vectorDim, vectorWidth, decodeRows,
+                                         inOrder);
 }
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,

@@ -43,6 +43,11 @@ void tenon::TenonDialect::initialize() {
       >();
 }
 
+bool tenon::hasSumsAsOpen(Operation *op) {
+  auto module = op->getParentOfType<ModuleOp>();
+  return module && module->hasAttr(kSumsAsOpenAttr);
+}
+
 bool tenon::isFast(ModuleOp module) {
   auto precision = module->getAttrOfType<StringAttr>(kPrecisionAttr);
   return precision && precision.getValue() == kFast;

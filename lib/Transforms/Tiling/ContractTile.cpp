@@ -94,6 +94,7 @@ private:
       op.setChunk(schedule.getCache()[reductions.front()]);
     if (schedule.getVectorDim() >= 0 && !op.isReduction(schedule.getVectorDim()) && op.hasDecode())
       op.setDecodeRows(schedule.getDecodeRows());
+    op.setInOrder(schedule.getInOrder());
   }
 
   /// What the extent of a dim can be inside tiles of `tile`.

@@ -36,8 +36,8 @@ public:
       held += tile.lanes.size() * (1 + op.getNumDecodeExtras());
     // Vectors of 512 bits come with 32 registers.
     bool wide = contraction.width * op.getAccumulatorType().getIntOrFloatBitWidth() >= 512;
-    while (!contraction.isDot() && !tile.chunk && whole * parts * 2 <= kInFlight && parts * 2 <= taps.size() &&
-           whole * parts * 2 + held <= (wide ? 32 : 16))
+    while (!contraction.isDot() && !tile.chunk && !op.getInOrder() && whole * parts * 2 <= kInFlight &&
+           parts * 2 <= taps.size() && whole * parts * 2 + held <= (wide ? 32 : 16))
       parts *= 2;
     SmallVector<Value> sums;
     for (size_t row = 0; row < rows.size() * parts; ++row)
@@ -165,7 +165,8 @@ private:
   void splitStream() {
     constexpr int64_t kStreams = 4, kLeastSteps = 16;
     constexpr size_t kFewRows = 2;
-    if (loops.empty() || tile.ahead[1].empty() || op.hasDecode() || tile.chunk || rows.size() > kFewRows)
+    if (loops.empty() || tile.ahead[1].empty() || op.hasDecode() || op.getInOrder() || tile.chunk ||
+        rows.size() > kFewRows)
       return;
     std::optional<int64_t> extent = getConstantIntValue(contraction.extents[loops.front()]);
     if (!extent || *extent % kStreams != 0 || *extent / kStreams < kLeastSteps)
@@ -328,6 +329,7 @@ private:
   struct Item {
     unsigned sum;
     unsigned lane;
+    size_t tap;
     Key left, right;       ///< the places' offsets
     Key leftRow, rightRow; ///< the same of the row's first lane
   };
@@ -356,6 +358,7 @@ private:
         for (auto [laneNumber, lanes] : llvm::enumerate(tile.lanes)) {
           Item item{static_cast<unsigned>(firstSum + rowNumber * tile.lanes.size() + laneNumber),
                     static_cast<unsigned>(laneNumber),
+                    tapNumber,
                     getOffsets(0, row, tap, lanes.offset),
                     getRightOffsets(row, tap, lanes.offset),
                     getOffsets(0, row, tap, 0),
@@ -462,6 +465,36 @@ private:
     return entry->second = splat(builder, loc, value, width);
   }
 
+  /// The offsets of a place of `factor`, those first that earlier reduction dims move: places sorted so are met by each
+  /// sum in the order of its taps.
+  Key getTapOrder(unsigned factor, const Key &place) {
+    ArrayRef<SmallVector<int64_t>> coefficients = contraction.coefficients[factor];
+    if (isPacked(factor) || place.size() != coefficients.size())
+      return place;
+    auto firstReduction = [&](unsigned dim) {
+      for (auto [loop, coefficient] : llvm::enumerate(coefficients[dim]))
+        if (coefficient != 0 && op.isReduction(loop))
+          return static_cast<int64_t>(loop);
+      return int64_t(-1);
+    };
+    auto order = llvm::to_vector(llvm::seq<unsigned>(0, place.size()));
+    llvm::stable_sort(order, [&](unsigned a, unsigned b) { return firstReduction(a) < firstReduction(b); });
+    return llvm::map_to_vector<6>(order, [&](unsigned dim) { return place[dim]; });
+  }
+
+  /// Whether each sum meets its taps in their order.
+  static bool isInOrder(const std::vector<Group> &groups) {
+    std::map<unsigned, size_t> next;
+    for (const Group &group : groups)
+      for (const Item &item : group) {
+        size_t &least = next[item.sum];
+        if (item.tap < least)
+          return false;
+        least = item.tap;
+      }
+    return true;
+  }
+
   /// Orders the items so that few values are loaded and few are alive. Either tap by tap, or, where neighbouring taps
   /// read the same rows of one factor (depthwise filters over several rows), row by row of that factor.
   void regroup(std::vector<Group> &groups) {
@@ -485,10 +518,12 @@ private:
       std::map<Key, Group> byKey;
       for (const Group &group : groups)
         for (const Item &item : group)
-          byKey[byLeft ? item.leftRow : item.rightRow].push_back(item);
+          byKey[getTapOrder(byLeft ? 0 : 1, byLeft ? item.leftRow : item.rightRow)].push_back(item);
       std::vector<Group> candidate;
       for (auto &entry : byKey)
         candidate.push_back(std::move(entry.second));
+      if (op.getInOrder() && !isInOrder(candidate))
+        continue;
       if (size_t loads = cost(candidate); loads < best) {
         best = loads;
         chosen = std::move(candidate);

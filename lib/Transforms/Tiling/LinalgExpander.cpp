@@ -19,6 +19,8 @@ namespace {
 
 /// Independent accumulators per output: enough to hide the latency of an addition.
 constexpr int64_t kAccumulators = 4;
+/// Shorter sums than the first have their lengths looked at; all others are taken to be as long as the second.
+constexpr int64_t kShortSum = 8, kUnknownSum = 64;
 
 class Expander {
 public:
@@ -193,13 +195,19 @@ private:
       }
       if (!legal)
         continue;
-      double used = extent ? double(*extent) / (llvm::divideCeil(*extent, wide) * wide) : 0.9;
+      // Whether sums run along lanes must not depend on how many there are, on how long they are (but where they are
+      // very short), or on whether that is known: a copy of a model for fixed shapes gives the same bits.
+      bool looksAt =
+          reduction ? (extent && *extent < kShortSum) : !llvm::is_contained(iterators, utils::IteratorType::reduction);
+      double used = extent && looksAt ? double(*extent) / (llvm::divideCeil(*extent, wide) * wide) : 0.9;
       double perElement = perVector / (wide * used);
       if (reduction) { // folding the lanes at the end, spread over what is folded
         double folded = 1.0;
         for (unsigned other = 0; other < loops; ++other)
-          if (iterators[other] != utils::IteratorType::parallel)
-            folded *= getConstantIntValue(extents[other]).value_or(64);
+          if (iterators[other] != utils::IteratorType::parallel) {
+            int64_t count = getConstantIntValue(extents[other]).value_or(kUnknownSum);
+            folded *= count < kShortSum ? count : kUnknownSum;
+          }
         perElement += (3.0 * llvm::Log2_64(wide) + 4.0) / std::max(1.0, folded);
       }
       if (perElement < best) {
@@ -642,10 +650,8 @@ private:
     for (Operand &operand : operands)
       if (operand.output && operand.carried)
         outputs.push_back(&operand);
+    // As many where the extent is known to be short: sums have the same order whether it is known or not.
     int64_t unroll = traits.cost > (registerBits < 512 ? 12 : 24) ? 2 : kAccumulators; // few registers spill
-    if (std::optional<int64_t> extent = getConstantIntValue(extents[vectorLoop]))
-      while (unroll > 1 && *extent < unroll * lanes)
-        unroll /= 2;
     // All accumulators: vector 0 of each output, then vector 1, ...
     SmallVector<Value> carried;
     for (int64_t number = 0; number < unroll; ++number)

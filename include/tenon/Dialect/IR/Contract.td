@@ -60,7 +60,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     would be multiplied by such zeros. (What it is multiplied by is taken for finite.) With `starts`, `first` and `end` count
     in a larger factor, of which this one is a part: its first element along the dimension is number `start` there.
 
-    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack`, `chunk` and `decode_rows` say how the op is expanded, not what it computes.
+    `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack`, `chunk`, `decode_rows` and `in_order` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
     the extent of dim d modulo its register tile is 0 or that number; -1 promises nothing. A factor in `pack` is copied,
     one panel of the vector dim's register tile at a time, to scratch memory where the panel's elements are neighbours.
@@ -68,7 +68,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     that what these steps read stays near; in between the sums lie in scratch memory, in the accumulator's type. Each
     sum is added up in the same order.
     With `decode_rows`, and at least as many places of the parallel dims that rhs does not move with, a panel of rhs is
-    decoded to scratch memory before register tiles read it; else each register tile decodes. `ext` is signed for integers.
+    decoded to scratch memory before register tiles read it; else each register tile decodes.
+    With `in_order`, no tile keeps a sum in several parts. `ext` is signed for integers.
 
     Example:
     ```mlir
@@ -89,6 +90,7 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$panels,
     DefaultValuedAttr<I64Attr, "0">:$chunk,
     DefaultValuedAttr<I64Attr, "0">:$decode_rows,
+    UnitAttr:$in_order,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$nonzero);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue, VariadicRegion<SizedRegion<1>>:$decode);

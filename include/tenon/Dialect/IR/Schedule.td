@@ -32,7 +32,9 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     the model is loaded. A tile in `cache` for the first reduction dimension of a contraction cuts it in chunks: all
     register tiles of a unit run over one before any runs over the next. Codes are decoded by each register tile; with
     `decode_rows`, a unit with that many rows or more decodes a panel of them to scratch memory first, once for all its
-    rows.
+    rows. With `in_order`, each sum of a contraction is one chain of multiply-adds in the order of the reduction
+    dimensions, so that its bits do not depend on the tile that it lies in; without, tiles of few sums keep each in several
+    parts.
 
     Example:
     ```mlir
@@ -52,7 +54,8 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     OptionalArrayRefParameter<"int64_t", "factors of a contraction whose panels are made at load: 0 lhs, 1 rhs">:$prepack,
     DefaultValuedParameter<"int64_t", "-1", "the dimension along which vectors run">:$vector_dim,
     DefaultValuedParameter<"int64_t", "1", "elements per vector register">:$vector_width,
-    DefaultValuedParameter<"int64_t", "0", "rows from which on panels of codes are decoded once; 0: never">:$decode_rows
+    DefaultValuedParameter<"int64_t", "0", "rows from which on panels of codes are decoded once; 0: never">:$decode_rows,
+    DefaultValuedParameter<"bool", "false", "whether sums are one chain each, whatever the tile">:$in_order
   );
   // Kernels without codes.
   let builders = [AttrBuilder<(ins
@@ -61,7 +64,7 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     "::llvm::ArrayRef<int64_t>":$unroll, "::llvm::ArrayRef<int64_t>":$pack, "::llvm::ArrayRef<int64_t>":$prepack,
     "int64_t":$vector_dim, "int64_t":$vector_width), [{
       return $_get($_ctxt, version, algorithm, parallel, cache, order, register_, unroll, pack, prepack, vector_dim,
-                   vector_width, /*decode_rows=*/0);
+                   vector_width, /*decode_rows=*/0, /*in_order=*/false);
   }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

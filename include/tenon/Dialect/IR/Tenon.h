@@ -58,6 +58,8 @@ inline constexpr llvm::StringLiteral kNonpositiveAttr = "tenon.nonpositive";
 /// On a module: the exactness class, "fast" where kernels may stay within an error bound; without it they do the same
 /// operations in any order.
 inline constexpr llvm::StringLiteral kPrecisionAttr = "tenon.precision";
+/// On a module: its sums are added up in the order in which those of the same module with open dims are.
+inline constexpr llvm::StringLiteral kSumsAsOpenAttr = "tenon.sums_as_open";
 /// Argument/result attributes of the entry function `main`: name of the port, its dtype as NumPy spells it
 /// ("float32", "bool", "uint8", ...), and an array of dimension names ("" where unnamed).
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
@@ -70,5 +72,7 @@ inline constexpr llvm::StringLiteral kDonatedAttr = "tenon.donated";
 inline constexpr llvm::StringLiteral kReorder = "reorder", kFast = "fast";
 /// Whether `module` allows results within an error bound (docs/rationale/precision.md).
 bool isFast(mlir::ModuleOp module);
+/// Whether sums in the module of `op` have the order that they have where dims are open.
+bool hasSumsAsOpen(mlir::Operation *op);
 
 } // namespace tenon
