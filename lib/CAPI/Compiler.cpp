@@ -57,6 +57,7 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
   request.timing = object.getBoolean("timing").value_or(false);
   request.selfContained = object.getBoolean("self_contained").value_or(false);
   request.fusion = object.getBoolean("fusion").value_or(true);
+  request.sumsAsOpen = object.getBoolean("sums_as_open").value_or(false);
   if (auto precision = object.getString("precision"))
     request.precision = precision->str();
   request.level = object.getInteger("level").value_or(2);

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Driver/Compile.h"
+#include "FixShapes.h"
 #include "Manifest.h"
 #include "Schedules.h"
 #include "tenon-c/runtime.h"
@@ -165,6 +166,9 @@ private:
       ParserConfig config(context.get());
       module = request.bytes ? parseSourceString<ModuleOp>(*request.bytes, config, path)
                              : parseSourceFile<ModuleOp>(path, config);
+      if (module)
+        if (llvm::Error error = tenon::fixShapes(*module, request.shapes))
+          return error;
     } else {
       tenon::onnx::ImportOptions options;
       options.shapes = request.shapes;
@@ -187,6 +191,8 @@ private:
       (*module)->setAttr(tenon::kPrecisionAttr, StringAttr::get(context.get(), tenon::kFast));
     else
       (*module)->removeAttr(tenon::kPrecisionAttr);
+    if (request.sumsAsOpen)
+      (*module)->setAttr(tenon::kSumsAsOpenAttr, UnitAttr::get(context.get()));
     if (!request.fusion)
       (*module)->setAttr(tenon::kUnfusedAttr, UnitAttr::get(context.get()));
     auto schedules = tenon::readSchedules(request.schedules, context.get());

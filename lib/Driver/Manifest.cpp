@@ -33,6 +33,8 @@ static std::string numpyName(Type type) {
   return text;
 }
 
+std::string tenon::getDefaultName(StringRef role, unsigned number) { return (role + Twine(number)).str(); }
+
 static llvm::Expected<json::Object> describePort(unsigned index, Type type, DictionaryAttr attributes,
                                                  StringRef fallback) {
   auto tensor = dyn_cast<RankedTensorType>(type);
@@ -51,7 +53,7 @@ static llvm::Expected<json::Object> describePort(unsigned index, Type type, Dict
     else
       shape.push_back(nullptr);
   }
-  return json::Object{{"name", name ? name.str() : (fallback + llvm::Twine(index)).str()},
+  return json::Object{{"name", name ? name.str() : tenon::getDefaultName(fallback, index)},
                       {"dtype", dtype ? dtype.str() : numpyName(tensor.getElementType())},
                       {"shape", std::move(shape)}};
 }

@@ -15,6 +15,9 @@ struct SpaceSummary;
 /// The manifest's "inputs" and "outputs" of the entry function `main`; before bufferization.
 llvm::Expected<llvm::json::Object> describeInterface(mlir::ModuleOp module);
 
+/// The name of a port that has none: role and number.
+std::string getDefaultName(llvm::StringRef role, unsigned number);
+
 /// The manifest's "weights": one object per tenon.weight, in the order of the module.
 llvm::json::Array describeWeights(mlir::ModuleOp module);
 

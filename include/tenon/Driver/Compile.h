@@ -53,6 +53,9 @@ struct CompileRequest {
   /// Schedules by names of kernels or nodes, as text: "#tenon.schedule<...>".
   std::map<std::string, std::string> schedules;
   std::optional<SpacesRequest> spaces;
+  /// Whether sums are added up in the order in which the same model with open dims adds them, so that results have the
+  /// same bits: of a copy for fixed shapes.
+  bool sumsAsOpen = false;
   /// LLVM's optimisation level.
   unsigned level = 2;
   ObjectCache *cache = nullptr;
