@@ -100,7 +100,8 @@ TENON_API int32_t tenon_model_run_tensors(tenon_model *model, const tenon_input 
 TENON_API void tenon_output_release(tenon_model *model, tenon_output *output);
 
 /* Profiling: counts and times per kernel, summed over runs since it was switched on. The JSON is a list of
- * {"name","nodes","calls","ns","flops","bytes"}, to be freed with tenon_free. */
+ * {"name","nodes","calls","ns","flops","bytes"}, to be freed with tenon_free. Kernels of a copy for fixed shapes (see
+ * tenon_model_specialize) have "shapes", too: {name: [int]}, or null for the sums of copies that are gone. */
 TENON_API void tenon_model_set_profiling(tenon_model *model, int32_t on);
 TENON_API char *tenon_model_profile_json(tenon_model *model);
 
@@ -110,8 +111,8 @@ TENON_API char *tenon_model_profile_json(tenon_model *model);
  * "fusion": bool (false: each op is a kernel of its own), "precision": "reorder" or "fast" (results within the error
  * bounds of docs/rationale/precision.md), "schedules": {name of a kernel or node: "#tenon.schedule<...>"}, "spaces":
  * {"best": int, "samples": int, "seed": int} (the manifest's "kernels" then say which schedules each may have, "space":
- * docs/rationale/schedules.md), "self_contained": bool, "dump": dir, "timing": bool, "compile_threads": int,
- * "cache": bool}.
+ * docs/rationale/schedules.md), "self_contained": bool, "sums_as_open": bool (sums in the order that they have with open
+ * dims, so that fixed shapes give the same bits), "dump": dir, "timing": bool, "compile_threads": int, "cache": bool}.
  *
  * The reply is JSON, freed with tenon_free: {"output": path of the shared object, "cached": bool, "kernels": int,
  * "compiled_kernels": int, "seconds": {stage: s}, "timing": table of passes (when asked for), "temporary": bool,
@@ -123,6 +124,29 @@ TENON_API char *tenon_model_profile_json(tenon_model *model);
 typedef int32_t (*tenon_progress_fn)(void *user, const char *stage, int64_t done, int64_t total);
 TENON_API int32_t tenon_compile(const char *request_json, const void *bytes, size_t size, tenon_progress_fn progress,
                                 void *user, char **reply_json, char **error);
+
+/* Copies of hot shapes. A model with open dims runs generic code; from here on the shapes of its inputs are counted,
+ * and one that has come `after` times (0: TENON_SPECIALIZE_AFTER) is compiled with these shapes fixed, through the
+ * cache, on one background thread of low priority. Once a run has shown that the copy gives the same bits as generic
+ * code, runs of these shapes go to it. At most `limit` copies are kept; the one that was used least recently goes for
+ * another. Memory is bounded whatever shapes come. limit 0 ends all this. May be called while the model runs.
+ *
+ * request_json and bytes are those of tenon_compile that the model was compiled with; the bytes are copied. A model of
+ * which only the shared object is there cannot be specialised: TENON_EINVAL. Where no dims are open there is nothing to
+ * do, which is no error. What does not compile stays on generic code; tenon_model_specializations_json has the reason.
+ *
+ * Copies run with the model's pool and callbacks; `alloc` and `free` may then be called from the background thread,
+ * too. tenon_model_destroy cancels a compile and waits for its next step, so destroy the model before the process ends.
+ */
+#define TENON_SPECIALIZE_AFTER 3
+TENON_API int32_t tenon_model_specialize(tenon_model *model, const char *request_json, const void *bytes, size_t size,
+                                         int32_t limit, int32_t after, char **error);
+
+/* JSON, freed with tenon_free: {"on": bool, "note": str (why it is off), "shapes": [{"shapes": {name: [int]}, "state",
+ * "runs" and "hits" (runs on generic code and on the copy), "seconds" (to make the copy), "reason" (of a failure)}]},
+ * the shapes used last first. States: "counting"; "waiting" for the compile of another; "compiling"; "checking" until a
+ * run has compared it; "ready"; "failed". */
+TENON_API char *tenon_model_specializations_json(tenon_model *model);
 
 /* Measured peaks of this machine with `threads` threads: {"flops": per second, "bytes_per_second": ...} as JSON. */
 TENON_API char *tenon_measure_peaks(int32_t threads);

@@ -1,4 +1,5 @@
 //===- Compile.cpp - tenon_compile: the cache, and the compiler behind it ---------------------===//
+#include "Compile.h"
 #include "Errors.h"
 #include "tenon-c/tenon.h"
 #include "tenon/Driver/BuildId.h"
@@ -216,25 +217,24 @@ json compileOrFind(const Request &request) {
 
 } // namespace
 
+json tenon::capi::compileRequest(json options, const char *bytes, size_t size, tenon_progress_fn progress, void *user) {
+  if (!options.is_object())
+    throw runtime::Error(TENON_EINVAL, "the request is no JSON object");
+  Request request{std::move(options), "", bytes, size, progress, user};
+  try {
+    if (std::string path = request.options.value("path", std::string()); !path.empty())
+      request.path = fs::absolute(path).string();
+    return compileOrFind(request);
+  } catch (const json::type_error &problem) {
+    throw runtime::Error(TENON_EINVAL, std::string("a part of the request has a wrong type: ") + problem.what());
+  }
+}
+
 extern "C" int32_t tenon_compile(const char *request_json, const void *bytes, size_t size, tenon_progress_fn progress,
                                  void *user, char **reply_json, char **error) {
   return guarded(error, [&] {
-    Request request{json::parse(request_json ? request_json : "", nullptr, false),
-                    "",
-                    static_cast<const char *>(bytes),
-                    size,
-                    progress,
-                    user};
-    if (!request.options.is_object())
-      throw runtime::Error(TENON_EINVAL, "the request is no JSON object");
-    json reply;
-    try {
-      if (std::string path = request.options.value("path", std::string()); !path.empty())
-        request.path = fs::absolute(path).string();
-      reply = compileOrFind(request);
-    } catch (const json::type_error &problem) {
-      throw runtime::Error(TENON_EINVAL, std::string("a part of the request has a wrong type: ") + problem.what());
-    }
+    json reply = compileRequest(json::parse(request_json ? request_json : "", nullptr, false),
+                                static_cast<const char *>(bytes), size, progress, user);
     if (reply_json)
       *reply_json = copy(reply.dump());
   });

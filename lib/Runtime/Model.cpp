@@ -22,22 +22,6 @@ namespace tenon::runtime {
 
 using nlohmann::json;
 
-std::string formatShape(const int64_t *shape, int rank) {
-  std::string text = "[";
-  for (int i = 0; i < rank; ++i)
-    text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-static std::string formatShape(const std::vector<Dim> &shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + (shape[i].size >= 0        ? std::to_string(shape[i].size)
-                               : shape[i].symbol.empty() ? "?"
-                                                         : shape[i].symbol);
-  return text + "]";
-}
-
 /// What the code of a model may use, against this processor.
 static void checkProcessor(const json &target) {
   __builtin_cpu_init();
@@ -121,7 +105,7 @@ static void *loadSharedObject(int file) {
 }
 
 Model::Model(const std::string &path, int threads, const tenon_callbacks *given, const tenon_rt_api &functions)
-    : memory(std::make_unique<Blocks>()), constants(std::make_unique<Constants>()) {
+    : memory(std::make_shared<Blocks>()), constants(std::make_unique<Constants>()), functions(functions) {
   if (given) {
     if (given->struct_size > sizeof(tenon_callbacks) || given->struct_size < offsetof(tenon_callbacks, alloc))
       throw Error(TENON_EINVAL, "the callbacks' struct_size is " + std::to_string(given->struct_size) +
@@ -130,6 +114,21 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given,
     if ((callbacks.alloc == nullptr) != (callbacks.free == nullptr))
       throw Error(TENON_EINVAL, "the callbacks must have both alloc and free, or neither");
   }
+  load(path, [&] {
+    if (!callbacks.parallel_for)
+      pool = std::make_shared<ThreadPool>(threads > 0 ? threads : availableCores());
+  });
+}
+
+Model::Model(const std::string &path, const Model &original)
+    : memory(original.memory), constants(std::make_unique<Constants>()), functions(original.functions) {
+  load(path, [&] { checkCopy(original); });
+  // Not before: constants are computed by this thread alone, so that runs of the original have all workers meanwhile.
+  callbacks = original.callbacks;
+  pool = original.pool;
+}
+
+void Model::load(const std::string &path, const std::function<void()> &prepare) {
   int file = openSharedObject(path);
   library = loadSharedObject(file);
   close(file);
@@ -145,8 +144,7 @@ Model::Model(const std::string &path, int threads, const tenon_callbacks *given,
                       "' is no compiled model: it lacks tenon_model_manifest, tenon_model_bind or tenon_model_run");
     manifest = text;
     parseManifest();
-    if (!callbacks.parallel_for)
-      pool = std::make_unique<ThreadPool>(threads > 0 ? threads : availableCores());
+    prepare();
     bind(&functions);
     init = reinterpret_cast<tenon_kernel_fn>(dlsym(library, "tenon_model_init"));
     size_t slash = path.rfind('/');
@@ -168,6 +166,37 @@ Model::~Model() {
   for (Mapping &mapping : mappings)
     munmap(mapping.data, mapping.bytes);
   dlclose(library);
+}
+
+void Model::checkCopy(const Model &original) const {
+  auto differs = [](const std::string &what) {
+    throw Error(TENON_EINVAL, "the copy for fixed shapes is of another model: " + what +
+                                  "; expected the request that the model was compiled with");
+  };
+  json mine = json::parse(manifest), other = json::parse(original.manifest);
+  for (const char *part : {"target", "precision"})
+    if (mine.value(part, json()) != other.value(part, json()))
+      differs("its " + std::string(part) + " is " + mine.value(part, json()).dump() + ", not " +
+              other.value(part, json()).dump());
+  auto compare = [&](const std::vector<Port> &ports, const std::vector<Port> &wanted, const char *role) {
+    if (ports.size() != wanted.size())
+      differs("it has " + std::to_string(ports.size()) + " " + role + "s, not " + std::to_string(wanted.size()));
+    for (size_t i = 0; i < ports.size(); ++i) {
+      bool same = ports[i].name == wanted[i].name && ports[i].dtype == wanted[i].dtype &&
+                  ports[i].donated == wanted[i].donated && ports[i].shape.size() == wanted[i].shape.size();
+      for (size_t dim = 0; same && dim < ports[i].shape.size(); ++dim)
+        same = wanted[i].shape[dim].size < 0 || ports[i].shape[dim].size == wanted[i].shape[dim].size;
+      if (!same)
+        differs("its " + std::string(role) + " '" + ports[i].name + "' is not '" + wanted[i].name +
+                "', or of another dtype or shape");
+    }
+  };
+  compare(inputs, original.inputs, "input");
+  compare(outputs, original.outputs, "output");
+  for (const auto &[path, archive] : archives)
+    if (auto known = original.archives.find(path);
+        known != original.archives.end() && known->second.hash != archive.hash)
+      differs("'" + path + "' holds other weights");
 }
 
 void Model::computeConstants(const std::string &directory) {
@@ -320,13 +349,17 @@ void Model::dropPages() {
     madvise(mapping.data, mapping.bytes, MADV_DONTNEED);
 }
 
-int Model::workers() const { return callbacks.parallel_for ? std::max(1, callbacks.workers) : pool->workers(); }
+int Model::workers() const {
+  return callbacks.parallel_for ? std::max(1, callbacks.workers) : pool ? pool->workers() : 1;
+}
 
 void Model::parallelFor(int64_t n, ThreadPool::Body body, void *state, bool backward) {
   if (callbacks.parallel_for)
     callbacks.parallel_for(callbacks.user, n, body, state);
-  else
+  else if (pool)
     pool->run(n, body, state, backward);
+  else
+    body(state, 0, n, 0);
 }
 
 void *Model::allocate(size_t bytes) {
@@ -351,126 +384,10 @@ std::unique_ptr<tenon_call> Model::takeCall() {
   return call;
 }
 
-/// Copies a strided tensor to row-major order.
-static void pack(const tenon_input &input, size_t size, char *out) {
-  std::vector<int64_t> index(input.rank, 0);
-  for (;;) {
-    int64_t offset = 0;
-    for (int i = 0; i < input.rank; ++i)
-      offset += index[i] * input.strides[i];
-    std::memcpy(out, static_cast<const char *>(input.data) + offset * static_cast<int64_t>(size), size);
-    out += size;
-    int dim = input.rank - 1;
-    while (dim >= 0 && ++index[dim] == input.shape[dim])
-      index[dim--] = 0;
-    if (dim < 0)
-      return;
-  }
-}
-
-void Model::checkInputs(const tenon_input *given, int32_t count, std::vector<std::vector<char>> &packed,
-                        std::vector<void *> &words) {
-  if (count != static_cast<int32_t>(inputs.size()))
-    throw Error(TENON_EINVAL,
-                "expected " + std::to_string(inputs.size()) + " inputs, but got " + std::to_string(count));
-  std::map<std::string, int64_t> symbols;
-  for (int32_t i = 0; i < count; ++i) {
-    const Port &port = inputs[i];
-    const tenon_input &input = given[i];
-    if (input.dtype != port.dtype) {
-      const char *name = tenon_dtype_name(input.dtype);
-      throw Error(TENON_EINVAL, "input '" + port.name + "': expected dtype " + tenon_dtype_name(port.dtype) +
-                                    ", but got " + (name ? name : "unknown"));
-    }
-    bool same = input.rank == static_cast<int32_t>(port.shape.size());
-    if (same && input.rank > 0 && !input.shape)
-      throw Error(TENON_EINVAL, "input '" + port.name + "': no shape");
-    for (int32_t dim = 0; same && dim < input.rank; ++dim) {
-      const Dim &want = port.shape[dim];
-      int64_t got = input.shape[dim];
-      same = got >= 0 && (want.size < 0 || want.size == got);
-      if (same && !want.symbol.empty()) {
-        auto [found, fresh] = symbols.try_emplace(want.symbol, got);
-        if (!fresh && found->second != got)
-          throw Error(TENON_EINVAL, "input '" + port.name + "': dim '" + want.symbol + "' is " + std::to_string(got) +
-                                        ", but an earlier input has " + std::to_string(found->second));
-      }
-    }
-    if (!same)
-      throw Error(TENON_EINVAL, "input '" + port.name + "': expected shape " + formatShape(port.shape) + ", but got " +
-                                    formatShape(input.shape, input.rank));
-    int64_t elements = 1;
-    for (int32_t dim = 0; dim < input.rank; ++dim)
-      if (__builtin_mul_overflow(elements, input.shape[dim], &elements))
-        throw Error(TENON_EINVAL, "input '" + port.name + "': shape " + formatShape(input.shape, input.rank) +
-                                      " has more elements than memory can hold");
-    if (elements > 0 && !input.data)
-      throw Error(TENON_EINVAL, "input '" + port.name + "': no data");
-    const void *data = input.data;
-    if (input.strides && elements > 0) {
-      int64_t expected = 1;
-      bool contiguous = true;
-      for (int32_t dim = input.rank - 1; dim >= 0; --dim) {
-        contiguous &= input.shape[dim] == 1 || input.strides[dim] == expected;
-        expected *= input.shape[dim];
-      }
-      if (!contiguous && port.donated >= 0)
-        throw Error(TENON_EINVAL, "input '" + port.name + "' is updated in place: expected contiguous memory");
-      if (!contiguous) {
-        int bits = tenon_dtype_bits(port.dtype);
-        if (bits % 8 != 0)
-          throw Error(TENON_EINVAL, "input '" + port.name + "': packed elements must be contiguous");
-        packed.emplace_back(elements * (bits / 8));
-        pack(input, bits / 8, packed.back().data());
-        data = packed.back().data();
-      }
-    }
-    words.push_back(const_cast<void *>(data));
-    for (int32_t dim = 0; dim < input.rank; ++dim)
-      if (port.shape[dim].size < 0)
-        words.push_back(reinterpret_cast<void *>(input.shape[dim]));
-  }
-}
-
-void Model::run(const tenon_input *given, int32_t inputCount, tenon_output *results, int32_t outputCount) {
-  if (outputCount != static_cast<int32_t>(outputs.size()))
-    throw Error(TENON_EINVAL,
-                "expected " + std::to_string(outputs.size()) + " outputs, but got " + std::to_string(outputCount));
-  std::vector<std::vector<char>> packed;
-  packed.reserve(inputCount);
-  std::vector<void *> words;
-  checkInputs(given, inputCount, packed, words);
-  for (int32_t i = 0; i < inputCount; ++i)
-    if (int32_t index = inputs[i].donated; index >= 0) {
-      tenon_output &result = results[index];
-      if (result.data && result.data != given[i].data)
-        throw Error(TENON_EINVAL, "output '" + outputs[index].name + "' takes over the memory of input '" +
-                                      inputs[i].name + "': expected no memory for it");
-      result.data = const_cast<void *>(given[i].data);
-      result.capacity = SIZE_MAX; // its shape is the input's
-    }
-  auto call = takeCall();
-  call->outputs = results;
-  for (int32_t i = 0; i < outputCount; ++i)
-    results[i].owned = 0;
-  int32_t status = entry(call.get(), words.data());
-  if (call->status != TENON_OK) // what was recorded first is the cause of what was returned
-    status = call->status;
-  std::string message = call->message;
-  call->reset();
-  {
-    std::lock_guard<std::mutex> guard(lock);
-    idle.push_back(std::move(call));
-  }
-  if (status == TENON_OK)
-    return;
-  for (int32_t i = 0; i < outputCount; ++i)
-    if (results[i].owned) {
-      release(results[i].data);
-      results[i].data = nullptr;
-      results[i].owned = 0;
-    }
-  throw Error(status, message.empty() ? "the model failed with status " + std::to_string(status) : message);
+bool Model::hasOpenDims() const {
+  return std::any_of(inputs.begin(), inputs.end(), [](const Port &port) {
+    return std::any_of(port.shape.begin(), port.shape.end(), [](const Dim &dim) { return dim.size < 0; });
+  });
 }
 
 std::vector<std::string> Model::kernelNames() const {

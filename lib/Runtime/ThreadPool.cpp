@@ -26,10 +26,9 @@ int availableCores() {
   return cores;
 }
 
-/// How often this process is the child of a fork since the first pool was made: threads do not survive that.
 static std::atomic<int> forks{0};
 
-static int countForks() {
+int countForks() {
   static const int registered = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
   (void)registered;
   return forks.load();

@@ -96,12 +96,27 @@ public:
       status = tenon_model_load(path.c_str(), threads, nullptr, &raw, &error);
     }
     check(status, error);
-    model = std::shared_ptr<tenon_model>(raw, tenon_model_destroy);
+    model = std::shared_ptr<tenon_model>(raw, [](tenon_model *ending) {
+      nb::gil_scoped_release release; // it may wait for a step of a compile
+      tenon_model_destroy(ending);
+    });
   }
 
   std::string manifest() const { return tenon_model_manifest_json(model.get()); }
   void setProfiling(bool on) { tenon_model_set_profiling(model.get(), on); }
   std::string profile() { return takeString(tenon_model_profile_json(model.get())); }
+  std::string specializations() { return takeString(tenon_model_specializations_json(model.get())); }
+  /// `request` and `bytes` as of compile; limit 0 ends it, which may wait for a step of a compile.
+  void specialize(const std::string &request, std::optional<nb::bytes> bytes, int32_t limit, int32_t after) {
+    char *error = nullptr;
+    int32_t status;
+    {
+      nb::gil_scoped_release release;
+      status = tenon_model_specialize(model.get(), request.c_str(), bytes ? bytes->c_str() : nullptr,
+                                      bytes ? bytes->size() : 0, limit, after, &error);
+    }
+    check(status, error);
+  }
 
   /// inputs: (array, dtype, shape); outs: memory for results, or None. Gives arrays (None where memory was given)
   /// with their dtype and shape.
@@ -233,5 +248,8 @@ NB_MODULE(_tenon, m) {
       .def("manifest", &Handle::manifest)
       .def("run", &Handle::run, nb::arg("inputs"), nb::arg("outs"))
       .def("set_profiling", &Handle::setProfiling)
+      .def("specialize", &Handle::specialize, nb::arg("request"), nb::arg("model").none(), nb::arg("limit"),
+           nb::arg("after"))
+      .def("specializations", &Handle::specializations)
       .def("profile", &Handle::profile);
 }

@@ -2,11 +2,13 @@
 
 Must not import onnx: a ModelProto is recognised by its method SerializeToString.
 """
+import atexit
 import json
 import os
 import shutil
 import time
 import warnings
+import weakref
 from typing import NamedTuple, Tuple, Union
 
 import numpy as np
@@ -14,6 +16,8 @@ import numpy as np
 from . import errors
 
 _extension = None
+#: Models that compile in the background, which ends before the interpreter does.
+_specialized = weakref.WeakSet()
 
 
 def extension():
@@ -174,7 +178,8 @@ class Model:
         """Runs the model; gives one dict per kernel, of one run: name, nodes, calls, ms, flops, bytes, gflops, roofline.
 
         `roofline` is the share reached of what this machine's peaks allow for the kernel's flops and bytes: `peaks` as from
-        `measure_peaks`, or measured now. Without arrays the inputs are random (open dims are 1).
+        `measure_peaks`, or measured now. Without arrays the inputs are random (open dims are 1). Kernels of a copy for fixed
+        shapes (`specializations`) say so in `shapes`.
         """
         arrays = self._bind(arrays, named) if arrays or named else self.random_inputs()
         self._run(arrays, None)
@@ -200,10 +205,18 @@ class Model:
         return json.loads(self._handle.manifest())
 
     @property
+    def specializations(self):
+        """What is known of the shapes that this model has run with, those used last first; empty unless it is specialised.
+        Dicts of `shapes` {input: shape}, `state` ("counting", "waiting", "compiling", "checking" that it gives the same bits,
+        "ready", "failed"), `runs` on generic code, `hits` of the copy, `seconds` to make it, and `reason` of a failure."""
+        return json.loads(self._handle.specializations())["shapes"]
+
+    @property
     def info(self):
         """How this model came to be: `path` of the shared object (None where there is no cache), `cached`, `seconds` to
-        get it, `kernels`, `compiled_kernels` (those that the cache did not have), `stages` with their seconds."""
-        return dict(self._info)
+        get it, `kernels`, `compiled_kernels` (those that the cache did not have), `stages` with their seconds, `specialize` (why
+        there are no copies for fixed shapes; "" where there may be)."""
+        return {**self._info, "specialize": json.loads(self._handle.specializations()).get("note", "")}
 
     def random_inputs(self, seed=0, **symbols):
         """Inputs to try the model with: normal numbers, small integers; symbols are 1 unless given by name."""
@@ -251,6 +264,16 @@ def _interface(entries):
     return values, [_Dtype(value.dtype) for value in values]
 
 
+#: Copies that `specialize=True` stands for.
+DEFAULT_COPIES = 4
+
+
+@atexit.register
+def _end_specializing():
+    for model in list(_specialized):
+        model._handle.specialize("", None, 0, 0)
+
+
 def measure_peaks(threads=None):
     """(float32 flops per second, bytes read per second) of `threads` threads, measured now."""
     peaks = json.loads(extension().measure_peaks(threads or len(os.sched_getaffinity(0))))
@@ -258,7 +281,7 @@ def measure_peaks(threads=None):
 
 
 def compile(model, target="host", threads=None, precision="reorder", shapes=None, *, output=None, cache=True,
-            timing=False, progress=None, fusion=True, schedules=None):
+            timing=False, progress=None, fusion=True, schedules=None, specialize=None):
     """Compiles a model, or finds it in the cache, and loads it.
 
     model      path of a .onnx or .mlir file, its bytes, or an onnx.ModelProto
@@ -274,8 +297,11 @@ def compile(model, target="host", threads=None, precision="reorder", shapes=None
     fusion     False makes a kernel of every op: to see what fusion is worth, or whether it is at fault
     schedules  {name: "#tenon.schedule<...>"} gives kernels schedules of yours, by the names of kernels or of the model's
                nodes; equal kernels share one (docs/guides/schedules.md)
+    specialize for models with open dims: how many copies for shapes that come often may be compiled in the background, with
+               these shapes fixed and the same bits as results; True: 4, None or 0: none (`Model.specializations`)
     """
-    return _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules)
+    return _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules,
+                          specialize=specialize)
 
 
 def schedule_spaces(model, target="host", precision="reorder", shapes=None, *, best=3, samples=0, seed=0, fusion=True,
@@ -296,9 +322,12 @@ def schedule_spaces(model, target="host", precision="reorder", shapes=None, *, b
     return {kernel["name"]: {**kernel["space"], "nodes": kernel["nodes"]} for kernel in compiled.explain()["kernels"] if "space" in kernel}
 
 
-def _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules, spaces=None):
+def _compile_model(model, target, threads, precision, shapes, output, cache, timing, progress, fusion, schedules, spaces=None,
+                   specialize=None):
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise errors.InvalidArgument(f"expected threads to be a positive number or None, but got {threads!r}")
+    if specialize is not None and (not isinstance(specialize, int) or specialize < 0):
+        raise errors.InvalidArgument(f"expected specialize to be a number of copies, True or None, but got {specialize!r}")
     request = {"target": target, "threads": threads or 0, "cache": bool(cache),
                "shapes": {str(name): [-1 if dim is None or isinstance(dim, str) else int(dim) for dim in shape]
                           for name, shape in (shapes or {}).items()}}
@@ -326,6 +355,9 @@ def _compile_model(model, target, threads, precision, shapes, output, cache, tim
     if unknown:
         raise errors.InvalidArgument(f"a shape is given for {sorted(unknown)[0]!r}, but the inputs are "
                                      f"{', '.join(map(str, compiled.inputs)) or 'none'}")
+    if specialize:
+        compiled._handle.specialize(json.dumps(request), data, DEFAULT_COPIES if specialize is True else specialize, 0)
+        _specialized.add(compiled)
     return compiled
 
 

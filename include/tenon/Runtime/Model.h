@@ -8,6 +8,7 @@
 #include "tenon/Runtime/ThreadPool.h"
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,6 +56,9 @@ public:
   /// Throws Error. `functions` must outlive the model; tools put their own between it and those of runtimeTable().
   Model(const std::string &path, int threads, const tenon_callbacks *callbacks,
         const tenon_rt_api &functions = runtimeTable());
+  /// A copy of `original`, compiled for fixed shapes: it runs with that one's threads, memory and callbacks, so that
+  /// what either allocates may be released by the other. Throws Error, also where `path` is of another model.
+  Model(const std::string &path, const Model &original);
   ~Model();
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
@@ -79,6 +83,8 @@ public:
   void dropPages();
   const std::vector<Port> &inputPorts() const { return inputs; }
   const std::vector<Port> &outputPorts() const { return outputs; }
+  /// Whether a dim of some input is known only once it runs.
+  bool hasOpenDims() const;
   /// The kernels of the manifest.
   std::vector<std::string> kernelNames() const;
 
@@ -109,6 +115,9 @@ private:
     std::string stamp, hash;
   };
 
+  /// Opens `path`; `prepare` runs once the manifest is there and before any code of the model.
+  void load(const std::string &path, const std::function<void()> &prepare);
+  void checkCopy(const Model &original) const;
   void parseManifest();
   void mapWeights(const std::string &directory);
   void computeConstants(const std::string &directory);
@@ -117,7 +126,7 @@ private:
                    std::vector<void *> &words);
   std::unique_ptr<tenon_call> takeCall();
 
-  std::unique_ptr<Blocks> memory; ///< outlives the calls, which give theirs back
+  std::shared_ptr<Blocks> memory; ///< outlives the calls, which give theirs back
   void *library = nullptr;
   std::string manifest;
   std::vector<Port> inputs, outputs;
@@ -130,7 +139,8 @@ private:
   std::string constantsFile; ///< where they may be kept, beside the shared object; or ""
   tenon_kernel_fn entry = nullptr, init = nullptr;
   tenon_callbacks callbacks{};
-  std::unique_ptr<ThreadPool> pool;
+  std::shared_ptr<ThreadPool> pool; ///< none with callbacks, and until a copy is loaded
+  const tenon_rt_api &functions;
   std::mutex lock; // guards idle calls and the profile
   std::vector<std::unique_ptr<tenon_call>> idle;
   std::vector<KernelProfile> kernels;

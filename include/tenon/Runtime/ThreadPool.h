@@ -13,6 +13,9 @@ namespace tenon::runtime {
 /// Cores that affinity and the cgroup's quota allow this process; at least 1.
 int availableCores();
 
+/// How often this process is the child of a fork since it was first asked: threads do not survive that.
+int countForks();
+
 /// A fixed set of workers; the caller of `run` is worker 0. Each begins with its share of the items, in order, and then
 /// helps the others; balance does not change results: an item's result does not depend on who runs it.
 class ThreadPool {

@@ -71,16 +71,19 @@ def random_inputs(model, dims):
     return model.random_inputs(**dict(dims))
 
 
-def open_model(options, output=None):
+def open_model(options, output=None, specialize=None):
     """Compiles or loads what the options name, with a progress bar on a terminal."""
     from .. import model as api
 
     if options.model.endswith(".so"):
+        if specialize:
+            raise errors.InvalidArgument(f"cannot specialise {options.model!r}: it is compiled already; expected the model that it "
+                                         "was compiled from")
         return api.load(options.model, options.threads)
     with progress(f"compiling {os.path.basename(options.model)}") as report:
         model = api.compile(options.model, options.target, options.threads, shapes=dict(options.shape), output=output,
                             cache=not options.no_cache, timing=options.timing, progress=report, fusion=not options.no_fusion,
-                            precision=options.precision)
+                            precision=options.precision, specialize=specialize)
     if options.timing:
         print(model.info["timing"], file=sys.stderr)
     return model

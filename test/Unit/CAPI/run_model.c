@@ -70,6 +70,42 @@ int main(int argc, char **argv) {
                    "node 'Gather_3'"))
     return 1;
   CHECK(!output.owned);
+  const char *request = "{\"path\": \"model.onnx\"}";
+  if (expect_error(tenon_model_specialize(model, "{", NULL, 0, 4, 0, &error), TENON_EINVAL, error, "no JSON object") ||
+      expect_error(tenon_model_specialize(model, "{}", NULL, 0, 4, 0, &error), TENON_EINVAL, error,
+                   "cannot specialise without the model that was compiled") ||
+      expect_error(tenon_model_specialize(model, "{\"path\": \"model.so\"}", NULL, 0, 4, 0, &error), TENON_EINVAL,
+                   error, "model.so': it is compiled already") ||
+      expect_error(tenon_model_specialize(model, "{\"path\": 3}", NULL, 0, 4, 0, &error), TENON_EINVAL, error,
+                   "has a wrong type") ||
+      expect_error(tenon_model_specialize(model, "{\"path\": \"/nonexistent.onnx\"}", NULL, 0, 4, 0, &error), TENON_EIO,
+                   error, "cannot read '/nonexistent.onnx'") ||
+      expect_error(tenon_model_specialize(model, request, "", 0, -1, 0, &error), TENON_EINVAL, error,
+                   "expected a limit of copies and a number of runs of at least 0, but got -1 and 0"))
+    return 1;
+  char *state = tenon_model_specializations_json(model);
+  CHECK(strstr(state, "\"on\":false") && strstr(state, "not asked for"));
+  tenon_free(state);
+  /* Bytes that are no model: the first failure is kept, and generic code goes on. */
+  x[0] = 1;
+  CHECK(tenon_model_specialize(model, request, "no model", 8, 4, 1, &error) == TENON_OK);
+  for (int turn = 0, done = 0; !done; ++turn) {
+    CHECK(turn < 6000);
+    CHECK(tenon_model_run_tensors(model, inputs, 2, &output, 1, &error) == TENON_OK);
+    tenon_output_release(model, &output);
+    state = tenon_model_specializations_json(model);
+    CHECK(strstr(state, "\"shapes\":{\"x\":[2,3],\"y\":[2,3]}"));
+    done = strstr(state, "\"state\":\"failed\"") && strstr(state, "\"reason\"");
+    tenon_free(state);
+    struct timespec pause = {0, 10000000};
+    nanosleep(&pause, NULL);
+  }
+  CHECK(tenon_model_specialize(model, NULL, NULL, 0, 0, 0, &error) == TENON_OK);
+  CHECK(tenon_model_run_tensors(model, inputs, 2, &output, 1, &error) == TENON_OK);
+  tenon_output_release(model, &output);
+  CHECK(tenon_model_specialize(model, request, "no model", 8, 4, 1, &error) == TENON_OK);
+  CHECK(tenon_model_run_tensors(model, inputs, 2, &output, 1, &error) == TENON_OK); /* destroyed while it compiles */
+  tenon_output_release(model, &output);
   tenon_model_destroy(model);
   tenon_model_destroy(NULL);
 
