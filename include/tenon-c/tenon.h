@@ -111,8 +111,9 @@ TENON_API char *tenon_model_profile_json(tenon_model *model);
  * "fusion": bool (false: each op is a kernel of its own), "precision": "reorder" or "fast" (results within the error
  * bounds of docs/rationale/precision.md), "schedules": {name of a kernel or node: "#tenon.schedule<...>"}, "spaces":
  * {"best": int, "samples": int, "seed": int} (the manifest's "kernels" then say which schedules each may have, "space":
- * docs/rationale/schedules.md), "self_contained": bool, "sums_as_open": bool (sums in the order that they have with open
- * dims, so that fixed shapes give the same bits), "dump": dir, "timing": bool, "compile_threads": int, "cache": bool}.
+ * docs/rationale/schedules.md), "self_contained": bool, "sums_as_open": bool (sums in the order that they have with
+ * open dims, so that fixed shapes give the same bits), "dump": dir, "timing": bool, "compile_threads": int, "cache":
+ * bool}.
  *
  * The reply is JSON, freed with tenon_free: {"output": path of the shared object, "cached": bool, "kernels": int,
  * "compiled_kernels": int, "seconds": {stage: s}, "timing": table of passes (when asked for), "temporary": bool,

@@ -269,7 +269,8 @@ private:
   bool inOrder = false;                                  // some dim is not known, or sums are to be as if
   bool decodesInTiles = false;                           // every register tile, for certain
   int64_t taps = 1; // of the innermost reduction, where it is short enough to be unrolled
-  /// Whether lanes hold partial sums, where sums are to be as if dims were open: as they do with all parallel dims open.
+  /// Whether lanes hold partial sums, where sums are to be as if dims were open: as they do with all parallel dims
+  /// open.
   std::optional<bool> wantedDot;
 };
 

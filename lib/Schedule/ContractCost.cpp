@@ -17,7 +17,7 @@ using namespace tenon::schedule;
 
 namespace {
 /// Rows of so many bytes, and from so many pages on, are slow to read in place.
-constexpr int64_t kLongRow = 2048, kManyPages = 64;
+constexpr int64_t kLongRow = 1024, kManyPages = 64;
 /// What reading a prepacked weight has to save.
 constexpr double kPrepackMargin = 1.02;
 /// Cycles that a cache line of a weight takes that is read in place: between two runs of a model it is gone from the
@@ -119,6 +119,8 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
 
 double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
   bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
+  // So do those of rows that are no whole lines apart.
+  moved |= !hasFewRegisters() && getRowBytes(operand) % kLineBytes != 0;
   return !moved ? 0.1 : hasFewRegisters() ? 0.3 : 0.75;
 }
 
