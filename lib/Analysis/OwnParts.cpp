@@ -10,15 +10,13 @@ std::optional<tenon::OwnIndex> tenon::findOwnIndex(TileContractOp op, unsigned f
   auto type = cast<ShapedType>(op->getOperand(factor).getType());
   if (!type.hasStaticShape())
     return std::nullopt;
-  for (unsigned dim = 0; dim < op.getNumLoops(); ++dim)
-    if (!op.isReduction(dim) && !map.isFunctionOfDim(dim))
-      return std::nullopt;
   std::optional<OwnIndex> longest;
   for (auto [position, expr] : llvm::enumerate(map.getResults())) {
     auto alone = dyn_cast<AffineDimExpr>(expr);
-    if (!alone || op.isReduction(alone.getPosition()) || llvm::count_if(map.getResults(), [&](AffineExpr other) {
-                                                           return other.isFunctionOfDim(alone.getPosition());
-                                                         }) > 1)
+    if (!alone || op.isReduction(alone.getPosition()) || !op.getMaps()[1 - factor].isFunctionOfDim(alone.getPosition()))
+      continue;
+    auto moves = [&](AffineExpr other) { return other.isFunctionOfDim(alone.getPosition()); };
+    if (llvm::count_if(map.getResults(), moves) > 1)
       continue;
     int64_t size = type.getDimSize(position);
     if (!longest || size > longest->size)

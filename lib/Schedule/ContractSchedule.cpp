@@ -283,7 +283,9 @@ SmallVector<int64_t> Chooser::getParallel(const Tile &tile, std::optional<double
       int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
       if (wantedUnits)
         most = std::ceil(own->size / *wantedUnits);
-      tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size), getRows(tile, own->dim));
+      bool lanes = static_cast<int64_t>(own->dim) == tile.vectorDim;
+      tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size),
+                                      lanes ? tile.vectors * width : getRows(tile, own->dim));
       return tiles;
     }
   double wanted = wantedUnits.value_or(getUnits(tile)), units = 1;

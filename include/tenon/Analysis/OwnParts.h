@@ -6,9 +6,9 @@
 
 namespace tenon {
 
-/// Where all parallel dims of `op` move in `factor`, as those of a depthwise convolution in its image: the longest
-/// index of it that one parallel dim moves, and no other dim. Units cut along that dim alone read parts of their own.
-/// nullopt where there is none, or a size is not known.
+/// The longest index of `factor` that one parallel dim moves, which moves in the other factor as well, and no other
+/// dim: the channels of a depthwise convolution's image, the groups of a grouped one's. Units cut along that dim alone
+/// read parts of their own, of both factors. nullopt where there is none, or a size is not known.
 struct OwnIndex {
   unsigned position, dim;
   int64_t size;

@@ -144,14 +144,13 @@ Value ConvLowering::reverse(Value tensor, int64_t dim, int64_t low, int64_t size
   });
 }
 
-/// Both factors from back to front, so that indices are sums: with u = H - 1 - i, tap K - 1 - k of the reversed filter
-/// is o + u + K - H - p.
+/// Both factors from back to front, the input already, so that indices are sums: with u = H - 1 - i, tap K - 1 - k of
+/// the reversed filter is o + u + K - H - p.
 void ConvLowering::slideFilter() {
   int64_t position = op.getSpatialDim(sliding), place = op.getFilterSpatialDim(sliding);
   int64_t height = cast<ShapedType>(x.value.getType()).getDimSize(position), count = taps[sliding];
   int64_t low = height + op.getPads()[sliding] - count;
   int64_t total = *known(out[findResult(kSpatial + sliding)].size) + height - 1;
-  x.value = reverse(x.value, position, 0, height);
   w.value = reverse(w.value, place, low, total);
   inside[sliding] = {std::max<int64_t>(low, 0), std::min(low + count, total)};
   taps[sliding] = height;
@@ -589,8 +588,12 @@ void ConvLowering::run() {
     rewriter.replaceOp(op, finish(build.filled(sizes, build.constant(op.getAccumulatorType(), 0))));
     return;
   }
-  if (slidesFilter(n - 2))
+  if (slidesFilter(n - 2)) {
     sliding = n - 2;
+    // Before the other dims are padded, so that the padded copy is what the contraction reads.
+    int64_t position = op.getSpatialDim(sliding);
+    x.value = reverse(x.value, position, 0, cast<ShapedType>(x.value.getType()).getDimSize(position));
+  }
   takeWindows();
   if (sliding >= 0)
     slideFilter();

@@ -46,17 +46,21 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     std::map<std::tuple<Operation *, Operation *, unsigned, bool>, func::FuncOp> known;
     SmallVector<DispatchOp> calls;
     module.walk([&](DispatchOp call) { calls.push_back(call); });
+    DenseSet<Operation *> gone;
     for (DispatchOp call : calls) {
-      auto reader = symbols.lookup<func::FuncOp>(call.getKernel());
-      std::optional<Site> site = findSite(call, reader, symbols);
-      if (!site)
+      if (gone.contains(call))
         continue;
-      func::FuncOp &fused = known[{reader, site->copier, site->input, !site->view}];
-      if (!fused) {
-        fused = fuse(reader, *site);
-        symbols.insert(fused);
+      auto reader = symbols.lookup<func::FuncOp>(call.getKernel());
+      while (std::optional<Site> site = findSite(call, reader, symbols)) {
+        func::FuncOp &fused = known[{reader, site->copier, site->input, !site->view}];
+        if (!fused) {
+          fused = fuse(reader, *site);
+          symbols.insert(fused);
+        }
+        gone.insert(site->copy);
+        call = replace(call, *site, fused);
+        reader = fused;
       }
-      replace(call, *site, fused);
     }
   }
 
@@ -64,28 +68,39 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     if (!reader || reader.isExternal() || !llvm::hasSingleElement(reader.getBody().getOps<TileContractOp>()))
       return std::nullopt;
     TileContractOp op = *reader.getBody().getOps<TileContractOp>().begin();
+    std::optional<Site> site;
     for (unsigned factor = 0; factor < 2; ++factor) {
-      auto argument = dyn_cast<BlockArgument>(op->getOperand(factor));
-      if (!argument || !argument.hasOneUse() || argument.getArgNumber() >= call.getInputs().size())
-        continue;
-      Value value = call.getInputs()[argument.getArgNumber()];
-      auto view = value.getDefiningOp<tensor::CollapseShapeOp>();
-      if (view && view->hasOneUse())
-        value = view.getSrc();
-      auto copy = value.getDefiningOp<DispatchOp>();
-      if (!copy || !copy->hasOneUse() || copy->getNumResults() != 1 || copy->getBlock() != call->getBlock() ||
-          !copy.getInits()[0].getDefiningOp<tensor::EmptyOp>())
-        continue;
-      auto copier = symbols.lookup<func::FuncOp>(copy.getKernel());
-      auto type = dyn_cast<RankedTensorType>(argument.getType());
-      if (!copier || copier.isExternal() || !type || !type.hasStaticShape() ||
-          copier->getAttrOfType<StringAttr>("tenon.algorithm") != StringAttr::get(op.getContext(), "copy"))
-        continue;
       std::optional<OwnIndex> own = findOwnIndex(op, factor);
-      if (own && own->size >= kLeastUnits && canSlice(getCopied(copier), view, own->position))
-        return Site{copy, view, copier, argument.getArgNumber()};
+      if (!own || own->size < kLeastUnits || !canSliceCopies(op->getOperand(factor), own->position))
+        continue;
+      // Also what an earlier copy reads.
+      visitSlicedArguments(op->getOperand(factor), own->position, [&](BlockArgument argument, int64_t dim) {
+        if (!site)
+          site = findCopy(call, argument, dim, symbols);
+      });
     }
-    return std::nullopt;
+    return site;
+  }
+
+  /// The kernel that copies to `argument` for this call alone, if parts along `dim` can be made.
+  static std::optional<Site> findCopy(DispatchOp call, BlockArgument argument, int64_t dim, SymbolTable &symbols) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!argument.hasOneUse() || argument.getArgNumber() >= call.getInputs().size() || !type || !type.hasStaticShape())
+      return std::nullopt;
+    Value value = call.getInputs()[argument.getArgNumber()];
+    auto view = value.getDefiningOp<tensor::CollapseShapeOp>();
+    if (view && view->hasOneUse())
+      value = view.getSrc();
+    auto copy = value.getDefiningOp<DispatchOp>();
+    if (!copy || !copy->hasOneUse() || copy->getNumResults() != 1 || copy->getBlock() != call->getBlock() ||
+        !copy.getInits()[0].getDefiningOp<tensor::EmptyOp>())
+      return std::nullopt;
+    auto copier = symbols.lookup<func::FuncOp>(copy.getKernel());
+    if (!copier || copier.isExternal() ||
+        copier->getAttrOfType<StringAttr>("tenon.algorithm") != StringAttr::get(call.getContext(), "copy") ||
+        !canSlice(getCopied(copier), view, dim))
+      return std::nullopt;
+    return Site{copy, view, copier, argument.getArgNumber()};
   }
 
   /// Whether parts of what `view`, where there is one, makes of `copied` can be made.
@@ -125,7 +140,7 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     return fused;
   }
 
-  static void replace(DispatchOp call, const Site &site, func::FuncOp fused) {
+  static DispatchOp replace(DispatchOp call, const Site &site, func::FuncOp fused) {
     SmallVector<Value> inputs(call.getInputs());
     inputs.erase(inputs.begin() + site.input);
     DispatchOp copy = site.copy;
@@ -139,6 +154,7 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     if (tensor::CollapseShapeOp view = site.view)
       view->erase();
     copy->erase();
+    return made;
   }
 
   static ArrayAttr joinNodes(Attribute first, Attribute second) {

@@ -44,12 +44,21 @@ int64_t tenon::findUncollapsed(tensor::CollapseShapeOp view, int64_t dim) {
   return found;
 }
 
+/// Whether each element of `op` is computed by itself, from its place alone.
+static bool isMadeFromPlaces(linalg::GenericOp op) {
+  return op.getNumDpsInputs() == 0 && op->getNumResults() == 1 && op.getNumParallelLoops() == op.getNumLoops() &&
+         op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() &&
+         !op.payloadUsesValueFromOperand(op.getDpsInitOperand(0));
+}
+
 bool tenon::canSliceCopies(Value value, int64_t dim) {
   Operation *op = value.getDefiningOp();
   if (!op || isa<tensor::EmptyOp>(op))
     return !cast<RankedTensorType>(value.getType()).isDynamicDim(dim);
   if (auto fill = dyn_cast<linalg::FillOp>(op))
     return canSliceCopies(fill.getOutputs()[0], dim);
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return isMadeFromPlaces(generic) && canSliceCopies(generic.getDpsInits()[0], dim);
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
     llvm::SmallBitVector dropped = insert.getDroppedDims();
     return !dropped.test(dim) && hasAll(insert, insert.getDestType(), dim) && canSliceCopies(insert.getDest(), dim) &&
@@ -66,7 +75,20 @@ bool tenon::canSliceCopies(Value value, int64_t dim) {
   return false;
 }
 
-/// The same part of each of the other dims.
+void tenon::visitSlicedArguments(Value value, int64_t dim, function_ref<void(BlockArgument, int64_t)> visit) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return visit(argument, dim);
+  if (auto insert = value.getDefiningOp<tensor::InsertSliceOp>()) {
+    visitSlicedArguments(insert.getDest(), dim, visit);
+    visitSlicedArguments(insert.getSource(), getWithoutDropped(dim, insert.getDroppedDims()), visit);
+  } else if (auto slice = value.getDefiningOp<tensor::ExtractSliceOp>()) {
+    visitSlicedArguments(slice.getSource(), getWithDropped(dim, slice.getDroppedDims()), visit);
+  } else if (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>()) {
+    visitSlicedArguments(collapse.getSrc(), findUncollapsed(collapse, dim), visit);
+  }
+}
+
+/// All of each of the other dims.
 static Value sliceOne(OpBuilder &builder, Location loc, Value value, int64_t dim, OpFoldResult offset,
                       OpFoldResult size) {
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, value);
@@ -90,6 +112,19 @@ Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldRes
   if (auto fill = dyn_cast<linalg::FillOp>(op)) {
     Value out = sliceCopies(builder, fill.getOutputs()[0], dim, offset, size);
     return linalg::FillOp::create(builder, loc, fill.getInputs(), ValueRange(out)).getResult(0);
+  }
+  if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
+    Value out = sliceCopies(builder, generic.getDpsInits()[0], dim, offset, size);
+    Value first = getValueOrCreateConstantIndexOp(builder, loc, offset);
+    auto part = cast<linalg::GenericOp>(mlir::clone(builder, op, TypeRange(out.getType()), ValueRange(out)));
+    OpBuilder::InsertionGuard guard(builder);
+    for (auto index : llvm::to_vector(part.getBody()->getOps<linalg::IndexOp>()))
+      if (static_cast<int64_t>(index.getDim()) == dim) {
+        builder.setInsertionPointAfter(index);
+        auto place = arith::AddIOp::create(builder, loc, index, first);
+        index.getResult().replaceAllUsesExcept(place, place);
+      }
+    return part.getResult(0);
   }
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
     SmallVector<OpFoldResult> sizes = insert.getMixedSizes();

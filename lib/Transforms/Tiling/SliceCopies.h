@@ -7,8 +7,13 @@
 namespace tenon {
 
 /// Whether what copies make `value` of can be made for any range of `dim` alone, each element of which they leave where
-/// it is: fills, insertions and slices that have all of that dim. Its extent must be known.
+/// it is: fills, insertions and slices that have all of that dim, and elements computed from their places. Its extent
+/// must be known.
 bool canSliceCopies(mlir::Value value, int64_t dim);
+
+/// Calls `visit` with each block argument that slices of `value` along `dim` are slices of, and the dim that this is
+/// there.
+void visitSlicedArguments(mlir::Value value, int64_t dim, llvm::function_ref<void(mlir::BlockArgument, int64_t)> visit);
 
 /// The dim of what `view` collapses that is `dim` of its result, beside dims of one element; -1 where it is of several
 /// dims, or sizes are not known.

@@ -33,11 +33,11 @@ def ToTileContract : Pass<"tenon-to-tile-contract", "::mlir::ModuleOp"> {
 def FuseCopies : Pass<"tenon-fuse-copies", "::mlir::ModuleOp"> {
   let summary = "make padded copies of images in the contractions that read them";
   let description = [{
-    A convolution reads a padded copy of its image, phase by phase where it is strided. Where all parallel dims of the contraction move
-    in that copy (a depthwise convolution: no filter reads what another one does), its units read parts of their own: the
+    A convolution reads a padded copy of its image, phase by phase where it is strided. Where a parallel dim moves in both factors
+    (the channels of a depthwise convolution, groups), units cut along it read parts of their own: the
     kernel that copies moves into the one that reads, where a unit makes the copy of its channels near and reads it at once.
-    Asked for are a copy with static sizes and one reader, made by fills and insertions of all of a leading dim of eight elements or
-    more, which is an index of its own in the contraction. A module with `tenon.unfused` stays as it is.
+    Asked for are copies with static sizes and one reader, made by fills, insertions and elements computed from their places, and eight
+    elements or more of the dim, which is an index of its own. Copies that these read follow. A module with `tenon.unfused` stays as it is.
 
     Before:
     ```mlir
