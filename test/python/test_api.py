@@ -212,7 +212,7 @@ def test_load(tn, tmp_path):
 def test_profile_and_explain(tn):
     model, _ = small_models.mlp()
     compiled = tn.compile(model)
-    rows = compiled.profile(runs=3)
+    rows = [row for row in compiled.profile(runs=3) if row["calls"]]  # without those that packed weights at load
     assert rows and all(row["calls"] == 1 and row["ms"] > 0 and 0 <= row["roofline"] for row in rows)
     assert sum(row["flops"] for row in rows) >= 2 * (16 * 32 + 32 * 8)
     assert len(compiled.explain()["kernels"]) >= 1

@@ -38,6 +38,7 @@ bool isMove(Operation *op) {
 class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     target = getOperation()->getAttrOfType<tenon::TargetAttr>(tenon::kTargetAttr);
+    isFast = tenon::isFast(getOperation());
     // Widening first, so that the functions see f32; then what is left of conversions.
     for (auto step : {&ExpandMath::widen, &ExpandMath::expandIntegerPower, &ExpandMath::expandFunction,
                       &ExpandMath::expandExtreme, &ExpandMath::expandConversion, &ExpandMath::moveAsIntegers}) {
@@ -56,6 +57,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
   }
 
   tenon::TargetAttr target; ///< null where the module names none
+  bool isFast = false;
 
   void replace(Operation *op, Value value) {
     op->getResult(0).replaceAllUsesWith(value);
@@ -142,7 +144,7 @@ class ExpandMath : public tenon::impl::ExpandMathBase<ExpandMath> {
       replace(op, general);
       return expandFunction(general);
     }
-    if (Value value = tenon::expandMathOp(builder, op, op->getOperands(), target))
+    if (Value value = tenon::expandMathOp(builder, op, op->getOperands(), target, isFast))
       replace(op, value);
   }
 

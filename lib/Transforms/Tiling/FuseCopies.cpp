@@ -133,10 +133,11 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     body.getArgument(site.input).replaceAllUsesWith(copied);
     body.eraseArgument(site.input);
     fused.setFunctionType(builder.getFunctionType(body.getArgumentTypes(), reader.getResultTypes()));
-    fused->setAttr("tenon.nodes", joinNodes(copier->getAttr("tenon.nodes"), reader->getAttr("tenon.nodes")));
+    fused->setAttr("tenon.nodes", joinNodes(copier, reader));
     Attribute flops = reader->getAttr(kFlopsAttr); // all of them, and none depends on a size that is open
     setCostAttributes(fused);
-    fused->setAttr(kFlopsAttr, flops);
+    if (flops)
+      fused->setAttr(kFlopsAttr, flops);
     return fused;
   }
 
@@ -148,7 +149,7 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     OpBuilder builder(call);
     auto made =
         DispatchOp::create(builder, call.getLoc(), call.getResultTypes(), fused.getSymName(), inputs, call.getInits());
-    made->setAttr("tenon.nodes", joinNodes(copy->getAttr("tenon.nodes"), call->getAttr("tenon.nodes")));
+    made->setAttr("tenon.nodes", joinNodes(copy, call));
     call->replaceAllUsesWith(made);
     call->erase();
     if (tensor::CollapseShapeOp view = site.view)
@@ -157,12 +158,12 @@ class FuseCopies : public tenon::impl::FuseCopiesBase<FuseCopies> {
     return made;
   }
 
-  static ArrayAttr joinNodes(Attribute first, Attribute second) {
+  static ArrayAttr joinNodes(Operation *first, Operation *second) {
     llvm::SetVector<Attribute> nodes;
-    for (Attribute list : {first, second})
-      if (auto names = dyn_cast_or_null<ArrayAttr>(list))
+    for (Operation *op : {first, second})
+      if (auto names = op->getAttrOfType<ArrayAttr>("tenon.nodes"))
         nodes.insert(names.begin(), names.end());
-    return ArrayAttr::get((first ? first : second).getContext(), nodes.getArrayRef());
+    return ArrayAttr::get(first->getContext(), nodes.getArrayRef());
   }
 };
 
