@@ -63,7 +63,8 @@ public:
       return getIndex(expand.getMixedOutputShape()[dim]);
     if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
       Polynomial product(1);
-      for (int64_t source : collapse.getReassociationIndices()[dim]) {
+      ReassociationIndices group = collapse.getReassociationIndices()[dim];
+      for (int64_t source : group) {
         std::optional<Polynomial> extent = getDim(collapse.getSrc(), source);
         if (!extent)
           return std::nullopt;

@@ -35,7 +35,8 @@ int64_t tenon::findUncollapsed(tensor::CollapseShapeOp view, int64_t dim) {
   if (!view.getSrcType().hasStaticShape())
     return -1;
   int64_t found = -1;
-  for (int64_t from : view.getReassociationIndices()[dim])
+  SmallVector<ReassociationIndices> groups = view.getReassociationIndices();
+  for (int64_t from : groups[dim])
     if (view.getSrcType().getDimSize(from) != 1) {
       if (found >= 0)
         return -1;
