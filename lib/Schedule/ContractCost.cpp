@@ -97,7 +97,7 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
     inPlace.pack = -1;
     // A panel narrower than a cache line leaves the rest of it for the next one, when it is gone.
     double lines = std::max(1.0, static_cast<double>(kLineBytes) / (tile.vectors * width * elementBytes));
-    return getVectorCost(operand, inPlace) / 2 * lines + 2;
+    return (getVectorCost(operand, inPlace) / 2 + getInPlaceCost(operand, inPlace)) * lines + 2;
   }
   // Blocks are transposed in registers along what is contiguous: one reduction dim, or all of them behind the others.
   int64_t run = 1;
