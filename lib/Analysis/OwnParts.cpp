@@ -20,14 +20,14 @@ std::optional<tenon::OwnIndex> tenon::findOwnIndex(TileContractOp op, unsigned f
       continue;
     int64_t size = type.getDimSize(position);
     if (!longest || size > longest->size)
-      longest = OwnIndex{static_cast<unsigned>(position), alone.getPosition(), size};
+      longest = OwnIndex{factor, static_cast<unsigned>(position), alone.getPosition(), size};
   }
   return longest;
 }
 
-std::optional<unsigned> tenon::findCopiedFactor(TileContractOp op) {
+std::optional<tenon::OwnIndex> tenon::findOwnCopy(TileContractOp op) {
   for (unsigned factor = 0; factor < 2; ++factor)
     if (isa_and_nonnull<tensor::InsertSliceOp, tensor::CollapseShapeOp>(op->getOperand(factor).getDefiningOp()))
-      return factor;
+      return findOwnIndex(op, factor);
   return std::nullopt;
 }

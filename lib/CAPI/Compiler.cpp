@@ -79,7 +79,7 @@ extern "C" __attribute__((visibility("default"))) int32_t tenon_compiler_compile
       return fail(TENON_EINVAL, "expected 'schedules' to be an object of strings");
   }
   if (const json::Object *spaces = object.getObject("spaces")) {
-    tenon::SpacesRequest &wanted = request.spaces.emplace();
+    tenon::SummaryOptions &wanted = request.spaces.emplace();
     wanted.best = spaces->getInteger("best").value_or(wanted.best);
     wanted.samples = spaces->getInteger("samples").value_or(0);
     wanted.seed = spaces->getInteger("seed").value_or(0);

@@ -222,7 +222,7 @@ private:
     time(pm);
     tenon::KernelsOptions options;
     if (request.spaces) {
-      options.summary = {request.spaces->best, request.spaces->samples, request.spaces->seed};
+      options.summary = *request.spaces;
       options.spaces = [&](StringRef kernel, const tenon::SpaceSummary &summary) {
         spaces.try_emplace(kernel, tenon::describeSpace(summary));
       };

@@ -24,7 +24,7 @@ constexpr double kChunkPart = 0.5, kChunkPartOfMany = 0.7;
 /// The part of the second cache level, where only what lies further away costs time.
 constexpr double kFarChunkPart = 0.125;
 /// The part of the second cache level that a tile may read and stay there: it asks for as much for the next one.
-constexpr double kNearPart = 0.375;
+constexpr double kStayingPart = 0.375;
 /// Cycles of one of lines that are apart from step to step; in chunks the next tile finds what it shares of those.
 constexpr double kApartLine = 0.9;
 /// Cycles a step that chunks save at least.
@@ -78,7 +78,7 @@ void Chooser::placeSteps(Lines &lines, int64_t steps) const {
   // A line of the second cache level takes about as long as two multiply-adds, which few vectors leave idle. With many
   // registers there are more of them to each line: where two end in a cycle, lines of that level are felt a little, and
   // else only those from further away.
-  lines.isFar = bytes > target.getL2Bytes() * kNearPart;
+  lines.isFar = bytes > target.getL2Bytes() * kStayingPart;
   lines.isFelt = hasFewRegisters() || target.getVectorFmas() >= 2;
   lines.isNear = lines.isFelt ? bytes <= target.getL1Bytes() : !lines.isFar;
 }

@@ -119,7 +119,7 @@ double Chooser::getPackCost(unsigned operand, const Tile &tile) const {
 
 double Chooser::getInPlaceCost(unsigned operand, const Tile &tile) const {
   bool moved = llvm::any_of(reductions, [&](unsigned dim) { return sharesIndex(operand, tile.vectorDim, dim); });
-  // So do those of rows that are no whole lines apart; a small factor is not worth panels for that.
+  // Vectors of rows that are no whole lines apart lie across two as well; a small factor is not worth panels for that.
   double small = weights[operand] ? kLeastColdPart * target.getL2Bytes() : target.getL1Bytes();
   moved |= !hasFewRegisters() && getRowBytes(operand) % kLineBytes != 0 && factorBytes[operand] > small;
   return !moved ? 0.1 : hasFewRegisters() ? 0.3 : 0.75;

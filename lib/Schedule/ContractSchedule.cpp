@@ -277,17 +277,16 @@ double Chooser::getUnits(const Tile &tile) const {
 
 SmallVector<int64_t> Chooser::getParallel(const Tile &tile, std::optional<double> wantedUnits) const {
   SmallVector<int64_t> tiles(op.getNumLoops(), 0);
-  if (std::optional<unsigned> factor = findCopiedFactor(op))
-    if (std::optional<OwnIndex> own = findOwnIndex(op, *factor)) { // as much of the copy as stays near
-      int64_t elements = cast<ShapedType>(op->getOperand(*factor).getType()).getNumElements();
-      int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
-      if (wantedUnits)
-        most = std::ceil(own->size / *wantedUnits);
-      bool lanes = static_cast<int64_t>(own->dim) == tile.vectorDim;
-      tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size),
-                                      lanes ? tile.vectors * width : getRows(tile, own->dim));
-      return tiles;
-    }
+  if (std::optional<OwnIndex> own = findOwnCopy(op)) { // as much of the copy as stays near
+    int64_t elements = cast<ShapedType>(op->getOperand(own->factor).getType()).getNumElements();
+    int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
+    if (wantedUnits)
+      most = std::ceil(own->size / *wantedUnits);
+    bool lanes = static_cast<int64_t>(own->dim) == tile.vectorDim;
+    tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size),
+                                    lanes ? tile.vectors * width : getRows(tile, own->dim));
+    return tiles;
+  }
   double wanted = wantedUnits.value_or(getUnits(tile)), units = 1;
   auto cutTo = [&](double wanted, int64_t dim, int64_t granule, int64_t step) {
     if (wanted <= units * 1.5)

@@ -10,12 +10,12 @@ namespace tenon {
 /// dim: the channels of a depthwise convolution's image, the groups of a grouped one's. Units cut along that dim alone
 /// read parts of their own, of both factors. nullopt where there is none, or a size is not known.
 struct OwnIndex {
-  unsigned position, dim;
+  unsigned factor, position, dim;
   int64_t size;
 };
 std::optional<OwnIndex> findOwnIndex(TileContractOp op, unsigned factor);
 
-/// The factor that the kernel of `op` makes itself, by copies; nullopt where it takes both as they are.
-std::optional<unsigned> findCopiedFactor(TileContractOp op);
+/// The same of the factor that the kernel of `op` makes itself, by copies; nullopt where it takes both as they are.
+std::optional<OwnIndex> findOwnCopy(TileContractOp op);
 
 } // namespace tenon

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #pragma once
+#include "tenon/Schedule/SummaryOptions.h"
+
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
@@ -22,13 +24,6 @@ public:
   virtual ~ObjectCache() = default;
   virtual std::optional<std::string> lookup(const std::string &key) = 0;
   virtual void store(const std::string &key, const std::string &object) = 0;
-};
-
-/// What the manifest is to say of the schedules that each kernel may have.
-struct SpacesRequest {
-  /// How many candidates: the cheapest by estimate, and drawn ones.
-  int64_t best = 3, samples = 0;
-  uint64_t seed = 0;
 };
 
 struct CompileRequest {
@@ -52,7 +47,8 @@ struct CompileRequest {
   std::string precision = "reorder";
   /// Schedules by names of kernels or nodes, as text: "#tenon.schedule<...>".
   std::map<std::string, std::string> schedules;
-  std::optional<SpacesRequest> spaces;
+  /// What the manifest is to say of the schedules that each kernel may have.
+  std::optional<SummaryOptions> spaces;
   /// Whether sums are added up in the order in which the same model with open dims adds them, so that results have the
   /// same bits: of a copy for fixed shapes.
   bool sumsAsOpen = false;

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 #include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Schedule/SummaryOptions.h"
 
 #include <functional>
 #include <optional>
@@ -120,12 +121,6 @@ struct SpaceSummary {
   bool holdsUsed = false;
   std::optional<double> usedCost;
   std::vector<ScheduleCandidate> best, samples;
-};
-
-/// What to put into a summary.
-struct SummaryOptions {
-  int64_t best = 3, samples = 0;
-  uint64_t seed = 0;
 };
 
 SpaceSummary summarize(const ScheduleSpace &space, ScheduleAttr used, const SummaryOptions &options);

@@ -190,11 +190,10 @@ private:
 
   /// A unit makes its part of what the kernel copies instead of taking it from the whole.
   void makeOwnCopies(TileContractOp whole, TileContractOp tiled) {
-    std::optional<unsigned> factor = findCopiedFactor(whole);
-    std::optional<OwnIndex> own = factor ? findOwnIndex(whole, *factor) : std::nullopt;
-    if (!own || !canSliceCopies(whole->getOperand(*factor), own->position))
+    std::optional<OwnIndex> own = findOwnCopy(whole);
+    if (!own || !canSliceCopies(whole->getOperand(own->factor), own->position))
       return;
-    auto part = tiled->getOperand(*factor).getDefiningOp<tensor::ExtractSliceOp>();
+    auto part = tiled->getOperand(own->factor).getDefiningOp<tensor::ExtractSliceOp>();
     if (!part || part.getType().getRank() != part.getSourceType().getRank())
       return;
     rewriter.setInsertionPoint(part);
