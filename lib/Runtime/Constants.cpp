@@ -124,7 +124,7 @@ bool Constants::write(int file, const std::string &identity) const {
     size_t from = std::max(done, kHeaderBytes) - kHeaderBytes, end = (done / kHugePage + 1) * kHugePage;
     parts[1] = {memory + from, std::min(end, size) - kHeaderBytes - from};
     ssize_t written = pwritev(file, parts, 2, static_cast<off_t>(done));
-    if (written <= 0 && errno != EINTR)
+    if (written == 0 || (written < 0 && errno != EINTR))
       return false;
     done += std::max<ssize_t>(written, 0);
   }

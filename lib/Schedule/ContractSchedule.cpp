@@ -283,8 +283,8 @@ SmallVector<int64_t> Chooser::getParallel(const Tile &tile, std::optional<double
     if (wantedUnits)
       most = std::ceil(own->size / *wantedUnits);
     bool lanes = static_cast<int64_t>(own->dim) == tile.vectorDim;
-    tiles[own->dim] = llvm::alignTo(std::clamp<int64_t>(most, 1, own->size),
-                                    lanes ? tile.vectors * width : getRows(tile, own->dim));
+    tiles[own->dim] =
+        llvm::alignTo(std::clamp<int64_t>(most, 1, own->size), lanes ? tile.vectors * width : getRows(tile, own->dim));
     return tiles;
   }
   double wanted = wantedUnits.value_or(getUnits(tile)), units = 1;
