@@ -225,9 +225,10 @@ private:
 
   /// While the row tiles of one panel compute, each asks for its share of the cache lines of the next panel: a weight
   /// comes from far away as a rule, and its first use would wait for it. The unit's last panel of a chunk is followed
-  /// by the first one's next chunk.
+  /// by the first one's next chunk. A panel that one tile reads is a stream: hardware follows it once it knows its
+  /// page, and asking for every line costs more than it brings.
   SmallVector<Value> viewAhead(unsigned factor) {
-    constexpr int64_t kFarBytes = 32 * 1024, kLongBytes = 256 * 1024, kAheadBytes = 8 * 1024;
+    constexpr int64_t kFarBytes = 32 * 1024, kAheadBytes = 8 * 1024, kLinesPerAsk = 8;
     auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
     int64_t elementBytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8), bytes = elementBytes;
     for (int64_t size : type.getShape().drop_front())
@@ -241,10 +242,9 @@ private:
                         .drop_front());
     int64_t columns = whole / line, share = llvm::divideCeil(columns, tiles);
     Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
-    // Of a long panel that is read once, the next would be gone again before its turn.
-    bool isLong = bytes > kLongBytes && share == columns;
-    tile.stepsAhead[factor] = isLong ? constant(kAheadBytes / (whole * elementBytes)) : Value();
-    if (!isLong)
+    bool isStream = share == columns && !tile.chunk;
+    tile.stepsAhead[factor] = isStream ? constant(kAheadBytes / (whole * elementBytes)) : Value();
+    if (!isStream)
       next = builder.createOrFold<arith::AddIOp>(loc, next, constant(1));
     if (tile.chunk) {
       OpFoldResult extent = contraction.extents[contraction.vectorDim];
@@ -259,7 +259,7 @@ private:
           arith::SelectOp::create(builder, loc, wraps, constant(countChunkSteps(factor)), constant(0));
     }
     SmallVector<Value> views;
-    for (int64_t position = 0; position < share; ++position) {
+    for (int64_t position = 0; position < share; position += isStream ? kLinesPerAsk : 1) {
       Value lane = constant(position * line);
       if (number && share < columns) {
         Value column = arith::MulIOp::create(builder, loc, number, constant(share));

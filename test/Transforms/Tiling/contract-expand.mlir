@@ -133,6 +133,28 @@ func.func @ahead(%a: memref<8x1024xf32>, %b: memref<2x1024x32xf32>, %o: memref<8
 
 // -----
 
+// A panel that one tile reads is a few streams: one line in eight is asked for, some steps ahead in the same panel.
+// CHECK-LABEL: func @stream
+// CHECK: memref.subview %arg1[%[[PANEL:.*]], 0, 0] [1, 1024, 128]
+// CHECK: %[[LINE:.*]] = memref.subview %arg1[%[[PANEL]], 0, 0] [1, 1024, 16]
+// CHECK-NOT: memref.subview
+// CHECK: scf.for %[[K:.*]] = %c0 to %c256
+// CHECK: %[[LATER:.*]] = arith.addi %[[K]], %c16
+// CHECK: memref.prefetch %[[LINE]][%[[LATER]], %c0], read, locality<2>, data
+// CHECK-COUNT-3: memref.prefetch %[[LINE]][%{{.*}}, %c0], read, locality<2>, data
+// CHECK-NOT: memref.prefetch
+func.func @stream(%a: memref<1x1024xf32>, %b: memref<2x1024x128xf32>, %o: memref<1x256xf32>) {
+  tenon.tile_contract ["parallel", "parallel", "reduction"] lhs(%a : memref<1x1024xf32>) rhs(%b : memref<2x1024x128xf32>) outs(%o : memref<1x256xf32>)
+      maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      attributes {panels = array<i64: 1>, register_ = array<i64: 1, 128, 1>, vector_dim = 1 : i64, vector_width = 16 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
 // Lanes that lie far apart in the result, under rows that are neighbours: blocks are transposed and stored row-wise;
 // an extra of the same form is loaded so.
 // CHECK-LABEL: func @transposed
