@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "tenon/Driver/Compile.h"
 #include "FixShapes.h"
+#include "MachinePeaks.h"
 #include "Manifest.h"
 #include "Schedules.h"
 #include "tenon-c/runtime.h"
@@ -184,6 +185,9 @@ private:
     target = tenon::lookupTarget(context.get(), request.target);
     if (!target)
       return llvm::createStringError("%s", tenon::explainUnknownTarget(request.target).c_str());
+    // Only the choice between algorithms looks at peaks.
+    if (request.precision == tenon::kFast && target == tenon::detectHostTarget(context.get()))
+      target = tenon::withMachinePeaks(target, request.cache);
     (*module)->setAttr(tenon::kTargetAttr, target);
     if (request.precision != tenon::kReorder && request.precision != tenon::kFast)
       return llvm::createStringError("expected precision 'reorder' or 'fast', but got '%s'", request.precision.c_str());

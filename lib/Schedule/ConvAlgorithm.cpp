@@ -1,7 +1,7 @@
 //===- ConvAlgorithm.cpp - how convolutions are computed ---------------------------------------===//
 //
-// Compares the direct sum with Winograd's algorithm where the exactness class allows that. The rates were measured:
-// docs/rationale/precision.md.
+// Compares the direct sum with Winograd's algorithm where the exactness class allows that. Rates are the
+// target's, or were measured: docs/rationale/precision.md.
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Tenon.h"
@@ -28,18 +28,16 @@ constexpr double kMargin = 1.05;
 /// What tiles of 4x4 have to save beside those of 2x2, whose filters are less than half as large and whose errors are
 /// smaller.
 constexpr double kLargeTileMargin = 1.1;
-/// Cost of a number of the filter, which is read once for all tiles and comes from the third cache level or from
-/// memory, in multiply-adds of vectors.
-constexpr double kFilterNumber = 0.6;
 /// Of a vector of numbers in Winograd's domain: its share of a transform, its way to memory and back.
 constexpr double kDomainVector = 30;
 /// Channels that a product takes longer for than its sum has.
 constexpr double kShortSum = 16;
 
-/// Numbers of operations are those of one sample and thread.
+/// Costs are in multiply-adds of vectors, on one thread.
 class Chooser {
 public:
-  Chooser(ConvOp op, TargetAttr target) {
+  /// `otherWeights`: bytes of the module's weights but the filter.
+  Chooser(ConvOp op, TargetAttr target, int64_t otherWeights) : target(target), otherWeights(otherWeights) {
     lanes = target.getVectorElements(Float32Type::get(op.getContext()));
     SmallVector<int64_t> shape = op.inferShape();
     auto known = [](int64_t size, int64_t otherwise) { return ShapedType::isDynamic(size) ? otherwise : size; };
@@ -67,8 +65,13 @@ public:
 
 private:
   double getDirectCost() const {
-    return 9.0 * channels * filters * batch * rows * columns / lanes * (1 - hidden) +
-           9.0 * channels * filters * kFilterNumber;
+    return std::max(9.0 * channels * filters * batch * rows * columns / lanes * (1 - hidden), getReadCost(9));
+  }
+
+  /// Of a filter with `points` numbers a channel, which is read once for all tiles, while the core computes.
+  double getReadCost(int64_t points) const {
+    int64_t bytes = 4 * points * channels * filters;
+    return bytes / target.getBytesPerMultiplyAdd(otherWeights + bytes);
   }
 
   double getWinogradCost(int64_t tile) const {
@@ -77,11 +80,11 @@ private:
     double vectors = llvm::divideCeil(filters, lanes);
     double product = tiles * vectors * (channels + kShortSum);
     double domain = tiles * (llvm::divideCeil(channels, lanes) + vectors) * kDomainVector;
-    double filter = static_cast<double>(channels) * filters * kFilterNumber;
-    return points * (product + domain + filter);
+    return std::max(points * product, getReadCost(points)) + points * domain;
   }
 
-  int64_t lanes, batch, rows, columns, filters, channels;
+  TargetAttr target;
+  int64_t otherWeights, lanes, batch, rows, columns, filters, channels;
   double hidden = 0; ///< share of the taps
 };
 
@@ -93,9 +96,15 @@ class ChooseConvAlgorithm : public tenon::impl::ChooseConvAlgorithmBase<ChooseCo
     TargetAttr target = getTarget(module);
     if (!target)
       return signalPassFailure();
+    int64_t weights = 0;
+    for (WeightOp weight : module.getOps<WeightOp>())
+      weights += weight.getLength();
     module.walk([&](ConvOp op) {
-      if (!op.getAlgorithm() && op.explainNoWinograd().empty() && isMadeOfWeights(op.getFilter()))
-        op.setAlgorithm(Chooser(op, target).choose());
+      if (op.getAlgorithm() || !op.explainNoWinograd().empty() || !isMadeOfWeights(op.getFilter()))
+        return;
+      auto filter = cast<ShapedType>(op.getFilter().getType());
+      int64_t own = filter.hasStaticShape() ? 4 * filter.getNumElements() : 0;
+      op.setAlgorithm(Chooser(op, target, std::max<int64_t>(0, weights - own)).choose());
     });
   }
 

@@ -72,7 +72,7 @@ tenon::TargetAttr tenon::detectHostTarget(MLIRContext *context) {
                          : avx2 ? 256
                                 : 128,
                          wide ? 32 : 16, readCacheSize(1, 32 << 10), readCacheSize(2, 512 << 10),
-                         readCacheSize(3, 16 << 20), fmas);
+                         readCacheSize(3, 16 << 20), fmas, /*peak_gflops=*/0, /*l3_gbps=*/0, /*memory_gbps=*/0);
 }
 
 tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name) {
@@ -85,7 +85,8 @@ tenon::TargetAttr tenon::lookupTarget(MLIRContext *context, llvm::StringRef name
   for (const Row &row : kTable)
     if (row.name == name)
       return TargetAttr::get(context, llvm::sys::getDefaultTargetTriple(), row.cpu, row.features, row.vectorBits,
-                             row.registers, row.l1, row.l2, row.l3, row.fmas);
+                             row.registers, row.l1, row.l2, row.l3, row.fmas, /*peak_gflops=*/0, /*l3_gbps=*/0,
+                             /*memory_gbps=*/0);
   return {};
 }
 

@@ -1,5 +1,7 @@
 // RUN: tenon-opt %s --tenon-choose-conv-algorithm | FileCheck %s
 // RUN: sed s/tenon.precision/tenon.other/ %s | tenon-opt --tenon-choose-conv-algorithm | FileCheck %s --check-prefix=REORDER
+// RUN: sed 's/l3_bytes = 33554432/l3_bytes = 33554432, peak_gflops = 120, l3_gbps = 100, memory_gbps = 60/' %s | tenon-opt --tenon-choose-conv-algorithm | FileCheck %s --check-prefix=NEAR
+// RUN: sed 's/l3_bytes = 33554432/l3_bytes = 33554432, peak_gflops = 220, l3_gbps = 27, memory_gbps = 8/' %s | tenon-opt --tenon-choose-conv-algorithm | FileCheck %s --check-prefix=FAR
 
 // Without the class `fast` nothing is chosen.
 // REORDER-COUNT-1: algorithm direct
@@ -33,9 +35,13 @@ func.func @many_tiles(%x: tensor<1x64x56x56xf32>) -> tensor<1x64x56x56xf32> {
   return %y : tensor<1x64x56x56xf32>
 }
 
-// Few tiles: the larger filter of 4x4 tiles would have to come from memory.
+// Few tiles: the larger filters have to come from memory, in time.
 // CHECK-LABEL: func @few_tiles
 // CHECK: groups 1 algorithm winograd2 :
+// NEAR-LABEL: func @few_tiles
+// NEAR: groups 1 algorithm winograd4 :
+// FAR-LABEL: func @few_tiles
+// FAR: groups 1 algorithm direct :
 func.func @few_tiles(%x: tensor<1x512x7x7xf32>) -> tensor<1x512x7x7xf32> {
   %w = tenon.load_weight @w512 : tensor<512x512x3x3xf32>
   %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] groups 1

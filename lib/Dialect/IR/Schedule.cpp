@@ -169,16 +169,29 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef triple, StringRef cpu,
                                  StringRef features, int64_t vectorBits, int64_t vectorRegisters, int64_t l1,
-                                 int64_t l2, int64_t l3, int64_t vectorFmas) {
+                                 int64_t l2, int64_t l3, int64_t vectorFmas, int64_t peakGflops, int64_t l3Gbps,
+                                 int64_t memoryGbps) {
   if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) // (C1)
     return emitError() << "expected 'vector_bits' to be 128, 256 or 512, but got " << vectorBits;
   for (int64_t value : {vectorRegisters, l1, l2, l3, vectorFmas})
     if (value <= 0) // (C2)
       return emitError() << "expected counts and cache sizes to be positive, but got " << value;
+  for (int64_t value : {peakGflops, l3Gbps, memoryGbps})
+    if (value < 0) // (C3)
+      return emitError() << "expected peaks not to be negative, but got " << value;
   return success();
 }
 
 int64_t TargetAttr::getVectorElements(Type type) const {
   int64_t bits = std::max<int64_t>(8, type.isIndex() ? 64 : type.getIntOrFloatBitWidth());
   return std::max<int64_t>(1, getVectorBits() / bits);
+}
+
+double TargetAttr::getBytesPerMultiplyAdd(int64_t footprint) const {
+  constexpr double kUsualGHz = 3.5, kUsualL3 = 60, kUsualMemory = 25;
+  auto known = [](int64_t measured, double usual) { return measured > 0 ? static_cast<double>(measured) : usual; };
+  double operations = 2.0 * getVectorBits() / 32;
+  double peak = known(getPeakGflops(), operations * getVectorFmas() * kUsualGHz);
+  double reads = footprint > getL3Bytes() ? known(getMemoryGbps(), kUsualMemory) : known(getL3Gbps(), kUsualL3);
+  return reads / (peak / operations);
 }

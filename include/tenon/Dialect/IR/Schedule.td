@@ -75,6 +75,7 @@ def Tenon_TargetAttr : Tenon_Attr<"Target", "target"> {
   let description = [{
     - (C1) `vector_bits` is 128, 256 or 512.
     - (C2) cache sizes and counts are positive.
+    - (C3) peaks are not negative. They are measured once per machine where a choice depends on them (docs/rationale/precision.md).
 
     Example:
     ```mlir
@@ -91,13 +92,20 @@ def Tenon_TargetAttr : Tenon_Attr<"Target", "target"> {
     "int64_t":$l1_bytes,
     "int64_t":$l2_bytes,
     "int64_t":$l3_bytes,
-    DefaultValuedParameter<"int64_t", "2", "vector multiply-adds a cycle">:$vector_fmas
+    DefaultValuedParameter<"int64_t", "2", "vector multiply-adds a cycle">:$vector_fmas,
+    DefaultValuedParameter<"int64_t", "0", "GFLOP/s of one core in f32; 0 where unknown">:$peak_gflops,
+    DefaultValuedParameter<"int64_t", "0", "GB/s that one core reads from the third level; 0 where unknown">:$l3_gbps,
+    DefaultValuedParameter<"int64_t", "0", "GB/s that one core reads from memory; 0 where unknown">:$memory_gbps
   );
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// Elements of `type` (at least one byte wide) in one vector register.
     int64_t getVectorElements(::mlir::Type type) const;
+
+    /// Bytes that a core reads in the time of one multiply-add of f32 vectors, where what it reads is `footprint` bytes
+    /// in all, more than the second cache level. Typical peaks stand for unknown ones.
+    double getBytesPerMultiplyAdd(int64_t footprint) const;
   }];
 }
 
