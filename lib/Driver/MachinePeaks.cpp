@@ -26,10 +26,7 @@ int64_t roundToTwoDigits(double value) {
 Peaks measure(TargetAttr target) {
   constexpr double kSeconds = 0.01, kGiga = 1e9;
   constexpr int64_t kFarBytes = 96 << 20;
-  auto reads = [&](int64_t bytes) {
-    std::vector<uint64_t> memory(bytes / sizeof(uint64_t), 1);
-    return roundToTwoDigits(measureReads(memory, kSeconds) / kGiga);
-  };
+  auto reads = [&](int64_t bytes) { return roundToTwoDigits(measureReads(bytes, kSeconds) / kGiga); };
   int64_t third = std::max<int64_t>(1 << 20, std::min(4 * target.getL2Bytes(), target.getL3Bytes() / 2));
   return {roundToTwoDigits(measureFlops(kSeconds) / kGiga), reads(third), reads(kFarBytes)};
 }

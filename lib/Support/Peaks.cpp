@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <immintrin.h>
+#include <memory>
+#include <sys/mman.h>
 
 namespace {
 
@@ -57,9 +62,9 @@ __attribute__((target("avx2,fma"))) double flops256(double seconds) {
 }
 
 /// The sum of all words, so that each is read.
-__attribute__((target("avx2"))) uint64_t sum256(const std::vector<uint64_t> &memory) {
+__attribute__((target("avx2"))) uint64_t sum256(const uint64_t *memory, size_t words) {
   __m256i sum[8] = {};
-  for (size_t i = 0; i + 32 <= memory.size(); i += 32)
+  for (size_t i = 0; i + 32 <= words; i += 32)
     for (int j = 0; j < 8; ++j)
       sum[j] = _mm256_add_epi64(sum[j], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(&memory[i + 4 * j])));
   for (int j = 1; j < 8; ++j)
@@ -69,10 +74,10 @@ __attribute__((target("avx2"))) uint64_t sum256(const std::vector<uint64_t> &mem
   return parts[0] + parts[1] + parts[2] + parts[3];
 }
 
-uint64_t sumAny(const std::vector<uint64_t> &memory) {
+uint64_t sumAny(const uint64_t *memory, size_t words) {
   uint64_t sum = 0;
-  for (uint64_t word : memory)
-    sum += word;
+  for (size_t i = 0; i < words; ++i)
+    sum += memory[i];
   return sum;
 }
 
@@ -89,15 +94,23 @@ double tenon::measureFlops(double seconds) {
   return best;
 }
 
-double tenon::measureReads(const std::vector<uint64_t> &memory, double seconds) {
+double tenon::measureReads(size_t bytes, double seconds) {
+  constexpr size_t kHugePage = size_t(2) << 20;
+  bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  std::unique_ptr<uint64_t, decltype(&std::free)> memory(static_cast<uint64_t *>(std::aligned_alloc(kHugePage, bytes)),
+                                                         &std::free);
+  if (!memory)
+    return 0;
+  madvise(memory.get(), bytes, MADV_HUGEPAGE);
+  std::memset(memory.get(), 1, bytes);
   bool wide = __builtin_cpu_supports("avx2");
   double best = 0;
   auto begin = std::chrono::steady_clock::now();
   for (int round = 0; round < 3 || elapsedSince(begin) < seconds; ++round) {
     auto start = std::chrono::steady_clock::now();
-    volatile uint64_t sink = wide ? sum256(memory) : sumAny(memory);
+    volatile uint64_t sink = wide ? sum256(memory.get(), bytes / 8) : sumAny(memory.get(), bytes / 8);
     (void)sink;
-    best = std::max(best, memory.size() * 8.0 / elapsedSince(start));
+    best = std::max(best, static_cast<double>(bytes) / elapsedSince(start));
   }
   return best;
 }
