@@ -8,6 +8,7 @@
 #include "Polynomial.h"
 #include "tenon/Analysis/LinalgKind.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Fft.h"
 #include "tenon/Dialect/IR/Winograd.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -137,7 +138,24 @@ public:
     return total;
   }
 
+  /// Three steps per tile and channel; those along rows are of real numbers, which is half the work.
+  std::optional<Polynomial> getFlops(FftConvOp op) {
+    ArrayRef<int64_t> sizes = op.getSizes(), tile = op.getTile();
+    SmallVector<int64_t, 2> tiles = op.getTileCounts();
+    int64_t window = std::min(sizes[0], cast<ShapedType>(op.getInput().getType()).getDimSize(2));
+    double byRows = (window + tile[0]) * countFftOperations(sizes[1]) / 2;
+    double byColumns = (sizes[1] / 2 + 1) * (2 * countFftOperations(sizes[0]) + 6.0 * sizes[0]);
+    int64_t channels = cast<ShapedType>(op.getInput().getType()).getDimSize(1);
+    Polynomial total(static_cast<int64_t>(byRows + byColumns) * tiles[0] * tiles[1] * channels);
+    if (cast<ShapedType>(op.getInit().getType()).getRank() == 3)
+      return total;
+    std::optional<Polynomial> samples = getDim(op.getInit(), 0);
+    return samples ? std::optional<Polynomial>(total * *samples) : std::nullopt;
+  }
+
   std::optional<Polynomial> getFlops(Operation *op) {
+    if (auto convolution = dyn_cast<FftConvOp>(op))
+      return getFlops(convolution);
     if (auto transform = dyn_cast<WinogradInputOp>(op))
       return getTransformFlops(transform.getInit(), transform.getTile(), transform.getWindow());
     if (auto transform = dyn_cast<WinogradOutputOp>(op))

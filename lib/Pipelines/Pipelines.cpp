@@ -71,6 +71,7 @@ void tenon::buildTiledPipeline(OpPassManager &pm) {
   // Before TileGeneric, which leaves kernels alone that hold contractions.
   pm.addPass(createTileAttention());
   pm.addPass(createTileGrouped());
+  pm.addPass(createTileFft());
   pm.addPass(createTileWinograd());
   pm.addPass(createTileContract());
   pm.addPass(createTileGeneric());
@@ -83,6 +84,7 @@ void tenon::buildTiledPipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createCheckTiled());
   pm.addPass(createExpandContract());
+  pm.addPass(createExpandFft());
   pm.addPass(createExpandTransform());
   pm.addPass(createExpandLinalg());
   pm.addPass(createExpandMath());

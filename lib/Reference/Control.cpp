@@ -58,7 +58,7 @@ LogicalResult Interpreter::run(Operation *op) {
   for (auto family :
        {&Interpreter::runScalar, &Interpreter::runTensor, &Interpreter::runLinalg, &Interpreter::runControl,
         &Interpreter::runTenon, &Interpreter::runFormats, &Interpreter::runExperts, &Interpreter::runState,
-        &Interpreter::runLists, &Interpreter::runWinograd})
+        &Interpreter::runLists, &Interpreter::runWinograd, &Interpreter::runFft})
     if (Handled handled = (this->*family)(op))
       return *handled;
   return op->emitError() << "'" << op->getName() << "' is not in the reference evaluator";

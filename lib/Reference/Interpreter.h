@@ -72,6 +72,7 @@ private:
   Handled runState(mlir::Operation *op);
   Handled runLists(mlir::Operation *op);
   Handled runWinograd(mlir::Operation *op);
+  Handled runFft(mlir::Operation *op);
   llvm::LogicalResult loadWeight(LoadWeightOp op);
   llvm::LogicalResult runAttention(AttentionOp op);
 

@@ -3,6 +3,7 @@
 #include "Spaces.h"
 #include "tenon/Analysis/Weights.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Fft.h"
 #include "tenon/Dialect/IR/Winograd.h"
 #include "tenon/Schedule/Schedule.h"
 
@@ -70,14 +71,16 @@ struct GroupedModel : SchedulableOpInterface::ExternalModel<GroupedModel, Groupe
   }
 };
 
-template <typename OpTy> struct WinogradModel : SchedulableOpInterface::ExternalModel<WinogradModel<OpTy>, OpTy> {
-  StringRef getScheduleAlgorithm(Operation *) const { return "winograd"; }
+/// Ops whose schedules depend on their shapes and the target alone.
+template <typename OpTy> struct TransformModel : SchedulableOpInterface::ExternalModel<TransformModel<OpTy>, OpTy> {
+  static constexpr bool kIsFft = std::is_same_v<OpTy, FftConvOp>;
+  StringRef getScheduleAlgorithm(Operation *) const { return kIsFft ? "fft" : "winograd"; }
   ScheduleAttr getDefaultSchedule(Operation *op, func::FuncOp, TargetAttr target, const KernelCalls &) const {
     return tenon::getDefaultSchedule(cast<OpTy>(op), target);
   }
   LogicalResult verifySchedule(Operation *, func::FuncOp kernel, ScheduleAttr schedule, TargetAttr,
                                const KernelCalls &) const {
-    return verifyWinogradSchedule(kernel, schedule);
+    return kIsFft ? verifyFftSchedule(kernel, schedule) : verifyWinogradSchedule(kernel, schedule);
   }
   ScheduleSpace getScheduleSpace(Operation *op, func::FuncOp, TargetAttr target, const KernelCalls &) const {
     return makeSpace(cast<OpTy>(op), target);
@@ -106,8 +109,9 @@ void tenon::registerScheduleModels(DialectRegistry &registry) {
     TileContractOp::attachInterface<ContractModel>(*context);
     AttentionOp::attachInterface<AttentionModel>(*context);
     GroupedMatmulOp::attachInterface<GroupedModel>(*context);
-    WinogradInputOp::attachInterface<WinogradModel<WinogradInputOp>>(*context);
-    WinogradOutputOp::attachInterface<WinogradModel<WinogradOutputOp>>(*context);
+    FftConvOp::attachInterface<TransformModel<FftConvOp>>(*context);
+    WinogradInputOp::attachInterface<TransformModel<WinogradInputOp>>(*context);
+    WinogradOutputOp::attachInterface<TransformModel<WinogradOutputOp>>(*context);
   });
   registry.addExtension(
       +[](MLIRContext *context, func::FuncDialect *) { func::FuncOp::attachInterface<FunctionModel>(*context); });

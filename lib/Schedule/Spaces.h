@@ -11,6 +11,7 @@ class FuncOp;
 }
 
 namespace tenon {
+class FftConvOp;
 class GroupedMatmulOp;
 class KernelCalls;
 class WinogradInputOp;
@@ -20,6 +21,7 @@ class WinogradOutputOp;
 ScheduleSpace makeSpace(TileContractOp op, TargetAttr target, llvm::ArrayRef<bool> weights);
 ScheduleSpace makeSpace(AttentionOp op, TargetAttr target);
 ScheduleSpace makeSpace(GroupedMatmulOp op, TargetAttr target, bool weights);
+ScheduleSpace makeSpace(FftConvOp op, TargetAttr target);
 ScheduleSpace makeSpace(WinogradInputOp op, TargetAttr target);
 ScheduleSpace makeSpace(WinogradOutputOp op, TargetAttr target);
 /// Of a kernel of `linalg` ops.
@@ -32,6 +34,7 @@ llvm::LogicalResult verifyAttentionSchedule(mlir::func::FuncOp kernel, Attention
                                             TargetAttr target);
 llvm::LogicalResult verifyGroupedSchedule(mlir::func::FuncOp kernel, GroupedMatmulOp op, ScheduleAttr schedule,
                                           TargetAttr target, bool weights);
+llvm::LogicalResult verifyFftSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 llvm::LogicalResult verifyWinogradSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 llvm::LogicalResult verifyLinalgSchedule(mlir::func::FuncOp kernel, ScheduleAttr schedule);
 

@@ -288,7 +288,8 @@ def compile(model, target="host", threads=None, precision="reorder", shapes=None
     target     "host" (this machine), or a name such as "x86-64-v3"
     threads    used by calls; None: all that affinity and the cgroup allow
     precision  "reorder": the same operations in another order, functions within 2 ulp; "fast": results within stated error
-               bounds (docs/rationale/precision.md), as of Winograd's algorithm for 3x3 convolutions and of shorter exponentials
+               bounds (docs/rationale/precision.md), as of Winograd's algorithm for 3x3 convolutions,
+               Fourier transforms for long depthwise ones, and shorter exponentials
     shapes     {input name: shape} fixes dims that the model leaves open; None keeps a dim open
     output     where the shared object is written (default: into the cache)
     cache      False compiles even what the cache has

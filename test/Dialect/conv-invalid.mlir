@@ -251,6 +251,56 @@ func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x5x3xf32>) -> tensor<1x6x4x6
 // -----
 
 // conv_c12
+func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<4x4x5x5xf32>) -> tensor<1x4x5x5xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'fft' to have one channel a group in input and result, but got 4 and 4 in 1 groups}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 algorithm fft
+      : tensor<1x4x9x9xf32>, tensor<4x4x5x5xf32> -> tensor<1x4x5x5xf32>
+  return %y : tensor<1x4x5x5xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<8x1x5x5xf32>) -> tensor<1x8x5x5xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'fft' to have one channel a group in input and result, but got 4 and 8 in 4 groups}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 4 algorithm fft
+      : tensor<1x4x9x9xf32>, tensor<8x1x5x5xf32> -> tensor<1x8x5x5xf32>
+  return %y : tensor<1x8x5x5xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x?x9xf32>, %w: tensor<4x1x5x5xf32>) -> tensor<1x4x?x5xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'fft' to have static sizes but for the batch}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 4 algorithm fft
+      : tensor<1x4x?x9xf32>, tensor<4x1x5x5xf32> -> tensor<1x4x?x5xf32>
+  return %y : tensor<1x4x?x5xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<4x1x5x5xf32>) -> tensor<1x4x4x5xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'fft' to have pads from 0 to 63, but got [-1, 0, 0, 0]}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [-1, 0, 0, 0] groups 4 algorithm fft
+      : tensor<1x4x9x9xf32>, tensor<4x1x5x5xf32> -> tensor<1x4x4x5xf32>
+  return %y : tensor<1x4x4x5xf32>
+}
+
+// -----
+
+// conv_c12
+func.func @f(%x: tensor<1x4x9x99xf32>, %w: tensor<4x1x5x65xf32>) -> tensor<1x4x5x35xf32> {
+  // expected-error @+1 {{expected a convolution for algorithm 'fft' to have at most 64 taps a dim, but got [5, 65]}}
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 4 algorithm fft
+      : tensor<1x4x9x99xf32>, tensor<4x1x5x65xf32> -> tensor<1x4x5x35xf32>
+  return %y : tensor<1x4x5x35xf32>
+}
+
+// -----
+
+// conv_c12
 func.func @f(%x: tensor<1x4x9x9xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x4x7xf32> {
   // expected-error @+1 {{expected a convolution for algorithm 'winograd2' to have strides of 1, but got [2, 1]}}
   %y = tenon.conv %x, %w strides [2, 1] dilations [1, 1] pads [0, 0, 0, 0] groups 1 algorithm winograd2

@@ -43,7 +43,7 @@ module attributes {test.a = #tenon.schedule<algorithm = "contract", parallel = [
 // -----
 
 // schedule_c7
-// expected-error @below {{expected 'algorithm' to be contract, attention, grouped, winograd, rows, elementwise or copy, but got 'magic'}}
+// expected-error @below {{expected 'algorithm' to be contract, attention, grouped, winograd, fft, rows, elementwise or copy, but got 'magic'}}
 module attributes {test.a = #tenon.schedule<algorithm = "magic">} {}
 
 // -----

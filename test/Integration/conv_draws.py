@@ -6,7 +6,7 @@ odd, empty and dynamic sizes) from a seed. All numbers are small multiples of 1/
 must be equal to the last bit. Prints how many cases agree and lists refusals by their constraint; a case on which evaluator and
 NumPy do not agree is "disputed". TENON_TARGET=x86-64-v3 draws them for AVX2.
 
-With `--precision fast` the draws are convolutions that Winograd's algorithm computes, in both tile sizes, of random numbers and of
+With `--precision fast` the draws are convolutions for Winograd's algorithm, in both tile sizes, and for Fourier transforms, of random numbers and of
 numbers made to be hard. Results are compared with NumPy's in float64: their error relative to max |x| * sum |w| must be below the
 bound of docs/rationale/precision.md, and one thread and two must give the same bits. Prints the largest error of each tile size.
 """
@@ -187,28 +187,44 @@ class Case:
         return [np.ascontiguousarray(self.encode(v, self.dtype)) for v in self.data()]
 
 
-class WinogradCase(Case):
-    """One drawn convolution for Winograd's algorithm, of numbers that are random or hard."""
+class FastCase(Case):
+    """One drawn convolution for Winograd's algorithm or Fourier transforms, of numbers that are random or hard."""
 
-    #: Error relative to max |x| * sum |w|, by tile size.
-    BOUNDS = {2: 2.0**-19, 4: 2.0**-16}
+    #: Error relative to max |x| * sum |w|.
+    BOUNDS = {"winograd2": 2.0**-19, "winograd4": 2.0**-16, "fft": 2.0**-20}
 
     def __init__(self, seed):
         r = random.Random(seed)
-        self.seed, self.n, self.dtype, self.groups = seed, 2, "f32", 1
-        self.tile = r.choice((2, 4, 4))
-        self.algorithm = f"winograd{self.tile}"
-        self.channels, self.filters = (r.choice((1, 2, 3, 7, 15, 16, 17, 32, 33, 64, 100)) for _ in range(2))
-        self.batch = r.choice((0, 1, 1, 1, 2, 3)) if r.random() < 0.2 else 1
+        self.seed, self.n, self.dtype = seed, 2, "f32"
+        self.algorithm = r.choice(("winograd2", "winograd4", "winograd4", "fft", "fft"))
+        if self.algorithm == "fft":
+            self.draw_depthwise(r)
+        else:
+            self.draw_winograd(r)
         self.transposed = self.per_sample = self.last = False
-        self.kernel, self.strides, self.dilations, self.output_padding = [3, 3], [1, 1], [1, 1], []
+        self.strides, self.dilations, self.output_padding = [1, 1], [1, 1], []
+        self.batch = r.choice((0, 1, 1, 1, 2, 3)) if r.random() < 0.2 else 1
+        self.bias = r.random() < 0.5
+        self.out_size = [max(0, D + self.pads[i] + self.pads[2 + i] - self.kernel[i] + 1) for i, D in enumerate(self.size)]
+        self.kinds = [r.choice(("normal", "positive", "signs", "checkers", "spikes", "ramp")) for _ in range(2)]
+
+    def draw_winograd(self, r):
+        self.groups = 1
+        self.channels, self.filters = (r.choice((1, 2, 3, 7, 15, 16, 17, 32, 33, 64, 100)) for _ in range(2))
+        self.kernel = [3, 3]
         self.pads = r.choice(([1] * 4, [1] * 4, [0] * 4, [r.randint(0, 2) for _ in range(4)], [r.randint(-1, 4) for _ in range(4)]))
         self.size = [r.choice((1, 2, 3, 5, 7, 8, 13, 14, 17, 28, 31, 33)) for _ in range(2)]
-        self.bias = r.random() < 0.5
         self.dynamic = [r.random() < 0.5 for _ in range(4)] if r.random() < 0.4 else [False] * 4
         self.dynamic_channels = r.random() < 0.2
-        self.out_size = [max(0, D + self.pads[i] + self.pads[2 + i] - 2) for i, D in enumerate(self.size)]
-        self.kinds = [r.choice(("normal", "positive", "signs", "checkers", "spikes", "ramp")) for _ in range(2)]
+
+    def draw_depthwise(self, r):
+        """Images of one window and of several, pads of both kinds of plans: what wraps around is zeros, or there is none."""
+        self.groups = self.channels = self.filters = r.choice((1, 2, 3, 7, 15, 16, 17, 33, 40))
+        self.kernel = [r.choice((1, 2, 3, 5, 7, 9, 13, 21, 31, 33, 64)) for _ in range(2)]
+        self.size = [r.choice((1, 2, 3, 5, 8, 13, 14, 17, 28, 31, 40, 70, 90)) for _ in range(2)]
+        same, wide = [k // 2 for k in self.kernel], [r.randint(0, min(63, 2 * k)) for k in self.kernel]
+        self.pads = r.choice((same + same, same + same, [0] * 4, wide + same, same + wide))
+        self.dynamic, self.dynamic_channels = [r.random() < 0.2, False, False, False], False
 
     def data(self):
         r = np.random.default_rng(self.seed)
@@ -243,7 +259,7 @@ class WinogradCase(Case):
 
 
 def check_bound(case, folder):
-    """Compiles and runs one case of Winograd's algorithm: ("equal" | "wrong" | "refused", detail); the detail of equal is the error."""
+    """Compiles and runs one case of the class fast: ("equal" | "wrong" | "refused", detail); the detail of equal is the error."""
     import tenon
 
     path = folder / f"conv{case.seed}.mlir"
@@ -259,8 +275,8 @@ def check_bound(case, folder):
     if results[0].tobytes() != results[1].tobytes():
         return "wrong", "one thread and two give different bits"
     error = case.error(results[0])
-    if not error <= case.BOUNDS[case.tile]:
-        return "wrong", f"error {error:.2e} with tile {case.tile}, {case.kinds}"
+    if not error <= case.BOUNDS[case.algorithm]:
+        return "wrong", f"error {error:.2e} of {case.algorithm}, {case.kinds}"
     return "equal", error
 
 
@@ -325,7 +341,7 @@ def worker(first, last, seed, folder, queue, kind):
     for number in range(first, last):
         queue.put((number, "started", ""))
         case = kind(seed * 100000 + number)
-        if kind is WinogradCase:
+        if kind is FastCase:
             queue.put((number, *check_bound(case, folder)))
             continue
         if os.path.exists(folder / f"conv{case.seed}-out0.npy"):
@@ -368,7 +384,7 @@ def main():
     parser.add_argument("--print", type=int, metavar="CASE", help="print one case and stop")
     parser.add_argument("--at-least", type=float, default=0.8, help="share of cases that must agree")
     options = parser.parse_args()
-    kind = WinogradCase if options.precision == "fast" else Case
+    kind = FastCase if options.precision == "fast" else Case
     if options.print is not None:
         print(kind(options.seed * 100000 + options.print).mlir())
         return 0
@@ -387,11 +403,10 @@ def main():
         if outcome in ("wrong", "crashed", "disputed"):
             print(f"{outcome}: case {number}: {detail}")
     print(", ".join(f"{counts[outcome]} {outcome}" for outcome in ("equal", "refused", "wrong", "crashed", "disputed")), f"of {options.count}")
-    if kind is WinogradCase:
-        for tile in (2, 4):
-            errors = [detail for number, (outcome, detail) in outcomes.items() if outcome == "equal" and cases[number].tile == tile]
-            print(f"tile {tile}: largest error {max(errors, default=0):.2e} of max |x| * sum |w|, bound {kind.BOUNDS[tile]:.2e}, "
-                  f"in {len(errors)} cases")
+    if kind is FastCase:
+        for algorithm, bound in kind.BOUNDS.items():
+            errors = [detail for number, (outcome, detail) in outcomes.items() if outcome == "equal" and cases[number].algorithm == algorithm]
+            print(f"{algorithm}: largest error {max(errors, default=0):.2e} of max |x| * sum |w|, bound {bound:.2e}, in {len(errors)} cases")
     bad = counts["wrong"] + counts["crashed"] + counts["disputed"]
     return 0 if counts["equal"] >= options.at_least * options.count and not bad else 1
 

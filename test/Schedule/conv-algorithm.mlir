@@ -11,6 +11,8 @@
 module attributes {tenon.target = #t, tenon.precision = "fast"} {
 tenon.weight @w64 from "model.onnx" at 0 length 147456 : tensor<64x64x3x3xf32>
 tenon.weight @w3 from "model.onnx" at 0 length 1728 : tensor<16x3x3x3xf32>
+tenon.weight @long from "model.onnx" at 0 length 123008 : tensor<32x1x31x31xf32>
+tenon.weight @short from "model.onnx" at 0 length 6272 : tensor<32x1x7x7xf32>
 tenon.weight @w512 from "model.onnx" at 0 length 9437184 : tensor<512x512x3x3xf32>
 
 // The user's choice stays.
@@ -56,6 +58,20 @@ func.func @few_channels(%x: tensor<1x3x56x56xf32>) -> tensor<1x16x56x56xf32> {
   %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [1, 1, 1, 1] groups 1
       : tensor<1x3x56x56xf32>, tensor<16x3x3x3xf32> -> tensor<1x16x56x56xf32>
   return %y : tensor<1x16x56x56xf32>
+}
+
+// Long filters of one channel each; short ones stay.
+// CHECK-LABEL: func @long_filter
+// CHECK: groups 32 algorithm fft :
+// CHECK: groups 32 algorithm direct :
+func.func @long_filter(%x: tensor<1x32x28x28xf32>) -> (tensor<1x32x28x28xf32>, tensor<1x32x28x28xf32>) {
+  %w = tenon.load_weight @long : tensor<32x1x31x31xf32>
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] pads [15, 15, 15, 15] groups 32
+      : tensor<1x32x28x28xf32>, tensor<32x1x31x31xf32> -> tensor<1x32x28x28xf32>
+  %v = tenon.load_weight @short : tensor<32x1x7x7xf32>
+  %z = tenon.conv %x, %v strides [1, 1] dilations [1, 1] pads [3, 3, 3, 3] groups 32
+      : tensor<1x32x28x28xf32>, tensor<32x1x7x7xf32> -> tensor<1x32x28x28xf32>
+  return %y, %z : tensor<1x32x28x28xf32>, tensor<1x32x28x28xf32>
 }
 
 // A filter that comes with each call would be transformed at each call.

@@ -81,6 +81,20 @@ def test_epilogue_is_fused_and_input_is_one_kernel():
     assert sum(row["calls"] > 0 and row["flops"] > 0 for row in calls) == 3, calls
 
 
+def test_long_filters_are_transformed():
+    """One kernel, with the activation in it; its results are as near to the exact ones as the direct sum's."""
+    draw = np.random.default_rng(5)
+    w, x = draw.standard_normal((24, 1, 31, 31)).astype(np.float32), image(24, 28, 28)
+    f = lambda x: tn.nn.relu(tn.conv(x, w, padding=15, groups=24))  # noqa: E731
+    fast, usual = (tn.jit(f, precision=precision) for precision in ("fast", "reorder"))
+    assert algorithms(fast.compile(x)).count("fft") == 1 and "fft" not in algorithms(usual.compile(x))
+    padded = np.pad(x[0].astype(np.float64), ((0, 0), (15, 15), (15, 15)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (31, 31), axis=(1, 2))
+    exact = np.maximum(np.einsum("cyxkl,ckl->cyx", windows, w[:, 0].astype(np.float64)), 0)
+    errors = [np.abs(g(x)[0] - exact).max() for g in (fast, usual)]
+    assert errors[0] < 2 * errors[1] + 1e-6, errors
+
+
 def test_threads_give_the_same_bits():
     model, x = convolution(48, 40, 30), image(48, 30, 30)
     one, two = (tn.compile(model, precision="fast", threads=threads)(x) for threads in (1, 2))

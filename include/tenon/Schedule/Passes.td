@@ -69,8 +69,8 @@ def ChooseConvAlgorithm : Pass<"tenon-choose-conv-algorithm", "::mlir::ModuleOp"
   let summary = "choose how convolutions are computed";
   let description = [{
     In modules of the exactness class `fast` (`tenon.precision`): writes `algorithm` on every `tenon.conv` that has none and for
-    which one of Winograd's forms is cheaper than the direct sum, by multiplications, the transforms, and the
-    transformed filter's way from memory. Filters must be made from weights alone, so that their transform runs when the model is
+    which one of Winograd's forms, or for depthwise ones Fourier transforms, are cheaper than the direct sum, by multiplications, the
+    transforms, and the transformed filter's way from memory. Filters must be made from weights alone, so that their transform runs when the model is
     loaded. An `algorithm` that is there already is the user's and stays; `direct` keeps a convolution as it is.
 
     Before:

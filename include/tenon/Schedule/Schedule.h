@@ -8,6 +8,7 @@ class FuncOp;
 
 namespace tenon {
 class AttentionOp;
+class FftConvOp;
 class GroupedMatmulOp;
 class KernelCalls;
 class ScheduleAttr;
@@ -38,6 +39,9 @@ ScheduleAttr getDefaultSchedule(GroupedMatmulOp op, TargetAttr target, bool weig
 /// The schedule of one of Winograd's transforms: channels and rows of tiles of a unit.
 ScheduleAttr getDefaultSchedule(WinogradInputOp op, TargetAttr target);
 ScheduleAttr getDefaultSchedule(WinogradOutputOp op, TargetAttr target);
+
+/// The schedule of a convolution by Fourier transforms: channels of a unit.
+ScheduleAttr getDefaultSchedule(FftConvOp op, TargetAttr target);
 
 /// The schedule of any kernel function, as its root op has it (SchedulableOpInterface).
 ScheduleAttr getDefaultSchedule(mlir::func::FuncOp kernel, TargetAttr target, const KernelCalls &calls);

@@ -22,4 +22,7 @@ include "tenon/Transforms/Tiling/ExpertsPasses.td"
 // Winograd's transforms: lib/Transforms/Tiling/TileWinograd.cpp, ExpandTransform.cpp.
 include "tenon/Transforms/Tiling/WinogradPasses.td"
 
+// Convolutions by Fourier transforms: lib/Transforms/Tiling/TileFft.cpp, ExpandFft.cpp.
+include "tenon/Transforms/Tiling/FftPasses.td"
+
 #endif // TENON_TRANSFORMS_PASSES

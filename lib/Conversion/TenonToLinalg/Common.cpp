@@ -56,6 +56,32 @@ Value TensorBuilder::elementwise(ArrayRef<OpFoldResult> sizes, Type element, Val
   return op.getResult(0);
 }
 
+Value TensorBuilder::contract(Value lhs, Value rhs, ArrayRef<AffineMap> maps, ArrayRef<OpFoldResult> sizes) {
+  Value sums = filled(sizes, constant(cast<ShapedType>(lhs.getType()).getElementType(), 0));
+  SmallVector<utils::IteratorType> iterators(sizes.size(), utils::IteratorType::parallel);
+  iterators.push_back(utils::IteratorType::reduction);
+  auto op = linalg::GenericOp::create(b, loc, sums.getType(), ValueRange{lhs, rhs}, sums, maps, iterators,
+                                      [](OpBuilder &nested, Location nestedLoc, ValueRange args) {
+                                        Value product = arith::MulFOp::create(nested, nestedLoc, args[0], args[1]);
+                                        Value sum = arith::AddFOp::create(nested, nestedLoc, args[2], product);
+                                        linalg::YieldOp::create(nested, nestedLoc, sum);
+                                      });
+  return op.getResult(0);
+}
+
+Value TensorBuilder::addBias(Value image, Value bias) {
+  if (!bias)
+    return image;
+  Sizes sizes = sizesOf(image);
+  unsigned rank = sizes.size();
+  SmallVector<AffineMap> reads{b.getMultiDimIdentityMap(rank),
+                               AffineMap::get(rank, 0, {dim(rank - 3)}, b.getContext())};
+  Type element = cast<ShapedType>(image.getType()).getElementType();
+  return elementwise(sizes, element, {image, bias}, reads, [](OpBuilder &nested, Location nestedLoc, ValueRange args) {
+    return arith::AddFOp::create(nested, nestedLoc, args[0], args[1]).getResult();
+  });
+}
+
 Value TensorBuilder::transpose(Value tensor, ArrayRef<int64_t> order) {
   Sizes from = sizesOf(tensor), sizes;
   SmallVector<AffineExpr> source(order.size());

@@ -25,6 +25,8 @@ mlir::LogicalResult lower(mlir::IRRewriter &rewriter, ResizeOp op);
 mlir::LogicalResult lowerTransposed(mlir::IRRewriter &rewriter, ConvOp op);
 /// A convolution whose `algorithm` is one of Winograd's, with elements in result and sum.
 mlir::LogicalResult lowerWinograd(mlir::IRRewriter &rewriter, ConvOp op);
+/// One whose `algorithm` is fft.
+mlir::LogicalResult lowerFft(mlir::IRRewriter &rewriter, ConvOp op);
 
 /// Builds ops at one place, at one location.
 struct TensorBuilder {
@@ -51,6 +53,10 @@ struct TensorBuilder {
   /// An op with only parallel loops whose result map is the identity: `body` gets the inputs' elements.
   Value elementwise(llvm::ArrayRef<OpFoldResult> sizes, mlir::Type element, mlir::ValueRange inputs,
                     llvm::ArrayRef<mlir::AffineMap> maps, Body body);
+  /// Sums of products of `lhs` and `rhs` over one index, the last of the maps' dims; the others are the result's.
+  Value contract(Value lhs, Value rhs, llvm::ArrayRef<mlir::AffineMap> maps, llvm::ArrayRef<OpFoldResult> sizes);
+  /// An image, channels first, plus a number per channel; `image` itself where `bias` is null.
+  Value addBias(Value image, Value bias);
   /// A copy with dims in the order `order`: result dim i is dim order[i] of `tensor`.
   Value transpose(Value tensor, llvm::ArrayRef<int64_t> order);
   /// Merges dims: group i of `groups` becomes dim i.

@@ -611,7 +611,10 @@ LogicalResult tenon::tolinalg::lower(IRRewriter &rewriter, ConvOp op) {
   if (op.getTransposed())
     return lowerTransposed(rewriter, op);
   bool isEmpty = llvm::is_contained(op.inferShape(), 0) || llvm::is_contained(op.getInput().getType().getShape(), 0);
-  if (op.getAlgorithm().value_or(ConvAlgorithm::direct) != ConvAlgorithm::direct && !isEmpty)
+  ConvAlgorithm algorithm = isEmpty ? ConvAlgorithm::direct : op.getAlgorithm().value_or(ConvAlgorithm::direct);
+  if (algorithm == ConvAlgorithm::fft)
+    return lowerFft(rewriter, op);
+  if (algorithm != ConvAlgorithm::direct)
     return lowerWinograd(rewriter, op);
   ConvLowering(rewriter, op).run();
   return success();

@@ -14,20 +14,6 @@ using namespace tenon::tolinalg;
 
 namespace {
 
-/// A sum of products of `lhs` and `rhs` over one index.
-Value contract(TensorBuilder &build, Value lhs, Value rhs, ArrayRef<AffineMap> maps, const Sizes &sizes) {
-  Value sums = build.filled(sizes, build.constant(build.b.getF32Type(), 0));
-  SmallVector<utils::IteratorType> iterators(sizes.size(), utils::IteratorType::parallel);
-  iterators.push_back(utils::IteratorType::reduction);
-  auto generic = linalg::GenericOp::create(build.b, build.loc, sums.getType(), ValueRange{lhs, rhs}, sums, maps,
-                                           iterators, [](OpBuilder &b, Location loc, ValueRange args) {
-                                             Value product = arith::MulFOp::create(b, loc, args[0], args[1]);
-                                             linalg::YieldOp::create(
-                                                 b, loc, arith::AddFOp::create(b, loc, args[2], product).getResult());
-                                           });
-  return generic.getResult(0);
-}
-
 /// [a * a, C, F]: G g G' for each filter g, as one sum over its nine taps. The coefficients, products of G's entries,
 /// are rounded once.
 Value transformFilter(TensorBuilder &build, const SmallMatrix &filter, Value taps) {
@@ -46,7 +32,7 @@ Value transformFilter(TensorBuilder &build, const SmallMatrix &filter, Value tap
   MLIRContext *context = b.getContext();
   SmallVector<AffineMap> maps{AffineMap::get(4, 0, {p, q}, context), AffineMap::get(4, 0, {f, c, q}, context),
                               AffineMap::get(4, 0, {p, c, f}, context)};
-  return contract(build, coefficients, flat, maps, {build.index(type.getDimSize(0)), shape[1], shape[0]});
+  return build.contract(coefficients, flat, maps, {build.index(type.getDimSize(0)), shape[1], shape[0]});
 }
 
 } // namespace
@@ -80,7 +66,7 @@ LogicalResult tenon::tolinalg::lowerWinograd(IRRewriter &rewriter, ConvOp op) {
   SmallVector<AffineMap> maps{AffineMap::get(4, 0, {p, t, c}, context), AffineMap::get(4, 0, {p, c, f}, context),
                               AffineMap::get(4, 0, {p, t, f}, context)};
   Value sums =
-      contract(build, flat, filter, maps, {build.index(window * window), build.product({rows, columns}), result[1]});
+      build.contract(flat, filter, maps, {build.index(window * window), build.product({rows, columns}), result[1]});
   domain.back() = result[1];
   sums = build.expand(sums, groups, domain);
   // One sample goes without its dim, as in all that fuses with the result.
@@ -91,14 +77,7 @@ LogicalResult tenon::tolinalg::lowerWinograd(IRRewriter &rewriter, ConvOp op) {
   Value image = build.empty(sizes, type);
   image =
       WinogradOutputOp::create(rewriter, op.getLoc(), image.getType(), rewriter.getI64IntegerAttr(tile), sums, image);
-  if (Value bias = op.getBias()) {
-    unsigned rank = sizes.size();
-    SmallVector<AffineMap> reads{rewriter.getMultiDimIdentityMap(rank),
-                                 AffineMap::get(rank, 0, {build.dim(rank - 3)}, context)};
-    image = build.elementwise(sizes, type, {image, bias}, reads, [](OpBuilder &b, Location loc, ValueRange args) {
-      return arith::AddFOp::create(b, loc, args[0], args[1]).getResult();
-    });
-  }
+  image = build.addBias(image, op.getBias());
   if (drops)
     image = build.expand(image, {{0, 1}, {2}, {3}}, result);
   rewriter.replaceOp(op, build.castTo(image, op.getResult().getType()));

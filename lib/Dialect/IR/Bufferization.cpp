@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Bufferization.h"
+#include "tenon/Dialect/IR/Fft.h"
 #include "tenon/Dialect/IR/Winograd.h"
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
@@ -75,6 +76,7 @@ void tenon::registerBufferizableModels(DialectRegistry &registry) {
     LoadWeightOp::attachInterface<LoadWeightModel>(*context);
     DispatchOp::attachInterface<DestinationModel<DispatchOp>>(*context);
     TileContractOp::attachInterface<DestinationModel<TileContractOp>>(*context);
+    TileFftOp::attachInterface<DestinationModel<TileFftOp>>(*context);
     TileTransformOp::attachInterface<DestinationModel<TileTransformOp>>(*context);
   });
 }

@@ -4,7 +4,7 @@
 // of Conv.td.
 //
 //===----------------------------------------------------------------------===//
-#include "tenon/Dialect/IR/Tenon.h"
+#include "tenon/Dialect/IR/Fft.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -240,15 +240,17 @@ LogicalResult ConvOp::verify() {
       return emitOpError("expected the batch of a per-sample filter to be the input's, but got ")
              << got << " and " << want;
   }
-  if (getAlgorithm().value_or(ConvAlgorithm::direct) != ConvAlgorithm::direct)
-    if (std::string reason = explainNoWinograd(); !reason.empty()) // (C12)
-      return emitOpError("expected a convolution for algorithm '")
-             << stringifyConvAlgorithm(*getAlgorithm()) << "' to have " << reason;
+  ConvAlgorithm algorithm = getAlgorithm().value_or(ConvAlgorithm::direct);
+  if (std::string reason = explainNo(algorithm); !reason.empty()) // (C12)
+    return emitOpError("expected a convolution for algorithm '")
+           << stringifyConvAlgorithm(algorithm) << "' to have " << reason;
   return verifyShape(*this, shape, result); // (C9)
 }
 
-std::string ConvOp::explainNoWinograd() {
+std::string ConvOp::explainNo(ConvAlgorithm algorithm) {
   std::string reason;
+  if (algorithm == ConvAlgorithm::direct)
+    return reason;
   llvm::raw_string_ostream stream(reason);
   auto filter = cast<ShapedType>(getFilter().getType());
   auto list = [&](StringRef what, ArrayRef<int64_t> got) {
@@ -261,16 +263,28 @@ std::string ConvOp::explainNoWinograd() {
     stream << "2 spatial dims, but got " << getSpatialRank();
   else if (getTransposed() || getPerSample() || getChannelsLast())
     stream << "channels first and one filter for all samples, not transposed";
-  else if (filter.getDimSize(2) != 3 || filter.getDimSize(3) != 3)
-    return list("a 3x3 filter", {filter.getDimSize(2), filter.getDimSize(3)});
   else if (!llvm::all_equal({int64_t(1), getStrides()[0], getStrides()[1]}))
     return list("strides of 1", getStrides());
   else if (!llvm::all_equal({int64_t(1), getDilations()[0], getDilations()[1]}))
     return list("dilations of 1", getDilations());
-  else if (getGroups() != 1)
-    stream << "1 group, but got " << getGroups();
   else if (!filter.getElementType().isF32())
     stream << "f32 elements, but got " << filter.getElementType();
+  else if (algorithm != ConvAlgorithm::fft && (filter.getDimSize(2) != 3 || filter.getDimSize(3) != 3))
+    return list("a 3x3 filter", {filter.getDimSize(2), filter.getDimSize(3)});
+  else if (algorithm != ConvAlgorithm::fft && getGroups() != 1)
+    stream << "1 group, but got " << getGroups();
+  if (algorithm != ConvAlgorithm::fft || !reason.empty())
+    return reason;
+  ArrayRef<int64_t> input = cast<ShapedType>(getInput().getType()).getShape().drop_front(), taps = filter.getShape();
+  if (llvm::any_of(input, ShapedType::isDynamic) || llvm::any_of(taps, ShapedType::isDynamic))
+    return "static sizes but for the batch";
+  if (input[0] != static_cast<int64_t>(getGroups()) || taps[0] != input[0])
+    stream << "one channel a group in input and result, but got " << input[0] << " and " << taps[0] << " in "
+           << getGroups() << " groups";
+  else if (llvm::any_of(getPads(), [](int64_t pad) { return pad < 0 || pad >= kMostFftPoints; }))
+    return list("pads from 0 to 63", getPads());
+  else if (std::max(taps[2], taps[3]) > kMostFftPoints)
+    return list("at most 64 taps a dim", {taps[2], taps[3]});
   return reason;
 }
 

@@ -70,11 +70,11 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expected 'vector_dim' to be -1 or below " << rank << ", but got " << vectorDim;
   if (vectorWidth < 1 || vectorWidth > 64 || !llvm::isPowerOf2_64(vectorWidth)) // (C5)
     return emitError() << "expected 'vector_width' to be a power of two up to 64, but got " << vectorWidth;
-  if (!llvm::is_contained({"contract", "attention", "grouped", "winograd", "rows", "elementwise", "copy"},
+  if (!llvm::is_contained({"contract", "attention", "grouped", "winograd", "fft", "rows", "elementwise", "copy"},
                           algorithm)) // (C7)
-    return emitError()
-           << "expected 'algorithm' to be contract, attention, grouped, winograd, rows, elementwise or copy, but got '"
-           << algorithm << "'";
+    return emitError() << "expected 'algorithm' to be contract, attention, grouped, winograd, fft, rows, elementwise "
+                          "or copy, but got '"
+                       << algorithm << "'";
   bool packed[2] = {false, false};
   for (int64_t factor : llvm::concat<const int64_t>(pack, prepack))
     if (factor < 0 || factor > 1 || std::exchange(packed[factor], true)) // (C8)

@@ -6,6 +6,7 @@
 #include "tenon/Dialect/IR/Experts.h"
 #include "tenon/Dialect/IR/Lists.h"
 #include "tenon/Dialect/IR/State.h"
+#include "tenon/Dialect/IR/Fft.h"
 #include "tenon/Dialect/IR/Winograd.h"
 
 #include "mlir/IR/DialectImplementation.h"
@@ -40,6 +41,10 @@ void tenon::TenonDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "tenon/Dialect/IR/WinogradOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "tenon/Dialect/IR/FftOps.cpp.inc"
       >();
 }
 

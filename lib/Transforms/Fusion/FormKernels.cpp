@@ -8,6 +8,7 @@
 #include "KernelBuilder.h"
 #include "tenon/Analysis/LinalgKind.h"
 #include "tenon/Dialect/IR/Experts.h"
+#include "tenon/Dialect/IR/Fft.h"
 #include "tenon/Dialect/IR/Winograd.h"
 #include "tenon/Transforms/Passes.h"
 
@@ -34,7 +35,7 @@ constexpr int64_t kSmallWork = 1 << 14;
 
 bool isKernelWork(Operation *op) {
   if (isa<linalg::LinalgOp, linalg::PackOp, linalg::UnPackOp, linalg::SoftmaxOp, AttentionOp, GroupedMatmulOp,
-          WinogradInputOp, WinogradOutputOp>(op))
+          FftConvOp, WinogradInputOp, WinogradOutputOp>(op))
     return true;
   if (isa<tensor::PadOp, tensor::ConcatOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::GenerateOp,
           tensor::SplatOp, tensor::InsertOp, tensor::GatherOp, tensor::ScatterOp>(op))
@@ -125,9 +126,9 @@ linalg::LinalgOp findContraction(linalg::LinalgOp op, SmallVectorImpl<Operation 
   return best;
 }
 
-/// Finds the transform to the result of a convolution that `op` is an epilogue of, and adds the ops in between to
-/// `chain`, itself included. Units are slices of all of the result's dims but the last.
-bool findWinogradOutput(linalg::LinalgOp op, SmallVectorImpl<Operation *> &chain) {
+/// Finds the op that transforms back to the result of a convolution which `op` is an epilogue of, and adds the ops in
+/// between to `chain`, itself included. Units are slices of all of the result's dims but the last.
+bool findTransform(linalg::LinalgOp op, SmallVectorImpl<Operation *> &chain) {
   for (OpOperand &operand : op->getOpOperands())
     for (AffineExpr expr : op.getMatchingIndexingMap(&operand).getResults())
       if (!isa<AffineDimExpr>(expr))
@@ -138,7 +139,7 @@ bool findWinogradOutput(linalg::LinalgOp op, SmallVectorImpl<Operation *> &chain
         !llvm::all_of(producer->getUses(), [&](OpOperand &use) { return use.getOwner() == op && &use == input; }))
       continue;
     auto step = dyn_cast<linalg::LinalgOp>(producer);
-    if (isa<WinogradOutputOp>(producer) || (step && isEpilogueStep(step) && findWinogradOutput(step, chain))) {
+    if (isa<FftConvOp, WinogradOutputOp>(producer) || (step && isEpilogueStep(step) && findTransform(step, chain))) {
       chain.push_back(producer);
       return true;
     }
@@ -192,7 +193,7 @@ private:
           (producer.payloadUsesValueFromOperand(&init) && !init.get().getDefiningOp<linalg::FillOp>()))
         return false;
     SmallVector<Operation *> chain;
-    if (isEpilogueStep(producer) && (findContraction(producer, chain) || findWinogradOutput(producer, chain)))
+    if (isEpilogueStep(producer) && (findContraction(producer, chain) || findTransform(producer, chain)))
       return remarkLeftOut(producer, "it is the epilogue of a contraction"), false;
     // The rows that survive: those that every passed value has as a dim.
     size_t count = loopsOf[root].size();
@@ -347,6 +348,8 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
       return {group, "grouped"};
     if (isa<WinogradInputOp, WinogradOutputOp>(root))
       return {group, "winograd"};
+    if (isa<FftConvOp>(root))
+      return {group, "fft"};
     auto op = dyn_cast<linalg::LinalgOp>(root);
     if (!op || isa<linalg::FillOp>(root))
       return {group, "copy"};
@@ -361,9 +364,9 @@ class FormKernels : public tenon::impl::FormKernelsBase<FormKernels> {
         group.insert(chain.begin(), chain.end());
         return {group, "contract"};
       }
-      if (findWinogradOutput(op, chain)) {
+      if (findTransform(op, chain)) {
         group.insert(chain.begin(), chain.end());
-        return {group, "winograd"};
+        return {group, isa<FftConvOp>(chain.front()) ? "fft" : "winograd"};
       }
     }
     RowGroup rows(op);

@@ -810,7 +810,7 @@ class TileGeneric : public tenon::impl::TileGenericBase<TileGeneric> {
     for (auto kernel : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       auto schedule = kernel->getAttrOfType<tenon::ScheduleAttr>(tenon::kScheduleAttr);
       if (!kernel->hasAttr(tenon::kKernelAttr) || kernel.isExternal() ||
-          (schedule && llvm::is_contained({"contract", "winograd"}, schedule.getAlgorithm())))
+          (schedule && llvm::is_contained({"contract", "fft", "winograd"}, schedule.getAlgorithm())))
         continue;
       bool contracts = kernel.walk([](tenon::TileContractOp) { return WalkResult::interrupt(); }).wasInterrupted();
       if (contracts || !kernel.getBody().hasOneBlock() || kernel.getNumResults() == 0)

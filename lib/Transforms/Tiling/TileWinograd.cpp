@@ -6,12 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "tenon/Dialect/IR/Winograd.h"
+#include "TransformTiler.h"
 #include "tenon/Transforms/Passes.h"
-
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 namespace tenon {
 #define GEN_PASS_DEF_TILEWINOGRAD
@@ -23,57 +19,22 @@ using namespace tenon;
 
 namespace {
 
-class Tiler {
+class Tiler : TransformTiler {
 public:
   Tiler(IRRewriter &rewriter, Location loc, ScheduleAttr schedule, int64_t tile)
-      : rewriter(rewriter), loc(loc), schedule(schedule), tile(tile), window(tile + 2),
-        matrices(getWinogradMatrices(tile)), f32(rewriter.getF32Type()) {}
+      : TransformTiler(rewriter, loc), schedule(schedule), tile(tile), window(tile + 2),
+        matrices(getWinogradMatrices(tile)) {}
 
   void run(WinogradInputOp op);
   /// `chain` are the elementwise ops behind it, each the only reader of the one before.
   LogicalResult run(WinogradOutputOp op, ArrayRef<linalg::LinalgOp> chain);
 
 private:
-  using Sizes = SmallVector<OpFoldResult>;
-
-  OpFoldResult index(int64_t value) { return rewriter.getIndexAttr(value); }
-  AffineExpr sym(unsigned i) { return rewriter.getAffineSymbolExpr(i); }
-  OpFoldResult apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
-    return affine::makeComposedFoldedAffineApply(rewriter, loc, AffineMap::get(0, operands.size(), expr), operands);
-  }
-  OpFoldResult least(ArrayRef<AffineExpr> exprs, ArrayRef<OpFoldResult> operands) {
-    return affine::makeComposedFoldedAffineMin(
-        rewriter, loc, AffineMap::get(0, operands.size(), exprs, rewriter.getContext()), operands);
-  }
-  OpFoldResult most(ArrayRef<AffineExpr> exprs, ArrayRef<OpFoldResult> operands) {
-    return affine::makeComposedFoldedAffineMax(
-        rewriter, loc, AffineMap::get(0, operands.size(), exprs, rewriter.getContext()), operands);
-  }
-  OpFoldResult size(Value tensor, unsigned dim) { return tensor::getMixedSize(rewriter, loc, tensor, dim); }
-  SmallVector<OpFoldResult> ones(unsigned rank) { return SmallVector<OpFoldResult>(rank, index(1)); }
-  Value empty(const Sizes &sizes) { return tensor::EmptyOp::create(rewriter, loc, sizes, f32); }
-  Value slice(Value tensor, const Sizes &offsets, const Sizes &sizes) {
-    return tensor::ExtractSliceOp::create(rewriter, loc, tensor, offsets, sizes, ones(offsets.size()));
-  }
-  AffineMap map(ArrayRef<AffineExpr> results, unsigned dims) {
-    return AffineMap::get(dims, 0, results, rewriter.getContext());
-  }
-  AffineExpr dim(unsigned i) { return rewriter.getAffineDimExpr(i); }
-
   Value transform(Value in, Value out, AffineMap inMap, AffineMap outMap, const SmallMatrix &matrix) {
     return TileTransformOp::create(
                rewriter, loc, out.getType(), in, out, rewriter.getAffineMapArrayAttr({inMap, outMap}),
                rewriter.getI64IntegerAttr(matrix.rows), rewriter.getDenseF64ArrayAttr(matrix.values))
         .getResult();
-  }
-  Value copy(Value from, Value to, AffineMap fromMap) {
-    unsigned rank = fromMap.getNumDims();
-    SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
-    auto generic = linalg::GenericOp::create(
-        rewriter, loc, TypeRange{to.getType()}, ValueRange{from}, ValueRange{to},
-        ArrayRef<AffineMap>{fromMap, rewriter.getMultiDimIdentityMap(rank)}, iterators,
-        [](OpBuilder &b, Location loc, ValueRange args) { linalg::YieldOp::create(b, loc, args[0]); });
-    return generic.getResult(0);
   }
 
   /// A loop over units of (batch, channel, tile row); leaves the builder in it.
@@ -83,28 +44,17 @@ private:
         steps{index(1), index(parallel[1]), index(parallel[2])};
     auto forall = scf::ForallOp::create(rewriter, loc, lower, upper, steps, ValueRange{init}, std::nullopt);
     rewriter.setInsertionPointToStart(forall.getBody());
-    auto extent = [&](OpFoldResult total, int64_t step, Value from) -> OpFoldResult {
-      auto known = getConstantIntValue(total);
-      if (known && *known % step == 0)
-        return index(step);
-      if (known && *known < step)
-        return index(*known);
-      return least({rewriter.getAffineConstantExpr(step), sym(0) - sym(1)}, {total, from});
-    };
     sample = forall.getInductionVar(0);
     firstChannel = forall.getInductionVar(1);
     firstRow = forall.getInductionVar(2);
-    channels = extent(channelCount, parallel[1], forall.getInductionVar(1));
-    rows = extent(tileRowCount, parallel[2], forall.getInductionVar(2));
+    channels = getPart(channelCount, parallel[1], forall.getInductionVar(1));
+    rows = getPart(tileRowCount, parallel[2], forall.getInductionVar(2));
     return forall;
   }
 
-  IRRewriter &rewriter;
-  Location loc;
   ScheduleAttr schedule;
   int64_t tile, window;
   WinogradMatrices matrices;
-  Type f32;
   OpFoldResult sample, firstChannel, firstRow; ///< of the unit: where it starts
   OpFoldResult channels, rows;                 ///< and how many channels and rows of tiles it has
 };
@@ -126,16 +76,8 @@ void Tiler::run(WinogradInputOp op) {
   OpFoldResult low = most({sym(0), least0}, {first});
   OpFoldResult high = least({sym(0) + sym(1), sym(2)}, {first, paddedRows, height});
   OpFoldResult count = apply(sym(0) - sym(1), {high, low});
-  Value padded = empty({paddedRows, paddedColumns, channels});
-  Value zero = arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(0));
-  padded = linalg::FillOp::create(rewriter, loc, ValueRange{zero}, ValueRange{padded}).getResult(0);
-  auto partType = RankedTensorType::get({getConstantIntValue(channels).value_or(ShapedType::kDynamic),
-                                         getConstantIntValue(count).value_or(ShapedType::kDynamic),
-                                         getConstantIntValue(width).value_or(ShapedType::kDynamic)},
-                                        f32);
-  Value part =
-      tensor::ExtractSliceOp::create(rewriter, loc, partType, input, Sizes{sample, firstChannel, low, index(0)},
-                                     Sizes{index(1), channels, count, width}, ones(4));
+  Value padded = zeros({paddedRows, paddedColumns, channels});
+  Value part = sliceImage(input, {sample, firstChannel, low, index(0)}, channels, count, width);
   Sizes offsets{apply(sym(0) - sym(1), {low, first}), index(pads[1]), index(0)}, sizes{count, width, channels};
   Value turned = copy(part, slice(padded, offsets, sizes), map({dim(2), dim(0), dim(1)}, 3));
   padded = tensor::InsertSliceOp::create(rewriter, loc, turned, padded, offsets, sizes, ones(3));
@@ -188,55 +130,22 @@ LogicalResult Tiler::run(WinogradOutputOp op, ArrayRef<linalg::LinalgOp> chain) 
   Sizes offsets{sample, firstChannel, first, index(0)}, sizes{index(1), channels, count, width};
   offsets.erase(offsets.begin(), offsets.begin() + one);
   sizes.erase(sizes.begin(), sizes.begin() + one);
-  Value destination = forall.getRegionIterArgs()[0];
-  Value result = copy(image, chain.empty() ? slice(destination, offsets, sizes) : empty(sizes),
+  Value result = copy(image, chain.empty() ? slice(forall.getRegionIterArgs()[0], offsets, sizes) : empty(sizes),
                       map({dim(2 - one), dim(3 - one), dim(1 - one)}, rank));
-  Value whole = op.getResult();
-  for (linalg::LinalgOp step : chain) {
-    FailureOr<TilingResult> tiled =
-        cast<TilingInterface>(step.getOperation()).getTiledImplementation(rewriter, offsets, sizes);
-    if (failed(tiled))
-      return step.emitError("cannot be tiled behind a convolution");
-    auto made = cast<linalg::LinalgOp>(tiled->tiledOps.front());
-    for (OpOperand &operand : made->getOpOperands()) {
-      auto part = operand.get().getDefiningOp<tensor::ExtractSliceOp>();
-      if (part && part.getSource() == whole)
-        operand.set(result);
-    }
-    OpOperand *to = made.getDpsInitOperand(0);
-    rewriter.setInsertionPoint(made);
-    to->set(step == chain.back() ? slice(destination, offsets, sizes) : empty(sizes));
-    made->getResult(0).setType(to->get().getType());
-    rewriter.setInsertionPointAfter(made);
-    result = made->getResult(0);
-    whole = step->getResult(0);
-  }
-  rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
-  tensor::ParallelInsertSliceOp::create(rewriter, loc, result, destination, offsets, sizes, ones(rank));
-  rewriter.replaceOp(last, forall.getResults());
-  return success();
+  return finish(forall, op, chain, result, offsets, sizes);
 }
 
 class TileWinograd : public tenon::impl::TileWinogradBase<TileWinograd> {
   void runOnOperation() override {
-    for (auto kernel : getOperation().getOps<func::FuncOp>()) {
+    for (func::FuncOp kernel : findTransformKernels(getOperation(), "winograd")) {
       auto schedule = kernel->getAttrOfType<ScheduleAttr>(kScheduleAttr);
-      if (!kernel->hasAttr(kKernelAttr) || !schedule || schedule.getAlgorithm() != "winograd")
-        continue;
       IRRewriter rewriter(&getContext());
       for (auto op : llvm::to_vector(kernel.getBody().getOps<WinogradInputOp>()))
         Tiler(rewriter, op.getLoc(), schedule, op.getTile()).run(op);
-      for (auto op : llvm::to_vector(kernel.getBody().getOps<WinogradOutputOp>())) {
-        SmallVector<linalg::LinalgOp> chain;
-        for (Operation &next : llvm::make_range(std::next(op->getIterator()), op->getBlock()->end()))
-          if (auto step = dyn_cast<linalg::LinalgOp>(next); step && !isa<linalg::FillOp>(next))
-            chain.push_back(step);
-        if (failed(Tiler(rewriter, op.getLoc(), schedule, op.getTile()).run(op, chain)))
+      for (auto op : llvm::to_vector(kernel.getBody().getOps<WinogradOutputOp>()))
+        if (failed(Tiler(rewriter, op.getLoc(), schedule, op.getTile()).run(op, findChain(op))))
           return signalPassFailure();
-      }
-      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(kernel.getBody().front())))
-        if (isOpTriviallyDead(&op))
-          rewriter.eraseOp(&op);
+      eraseDead(rewriter, kernel);
     }
   }
 };

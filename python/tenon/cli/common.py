@@ -24,7 +24,7 @@ def add_compile_options(parser):
 def add_precision(parser):
     parser.add_argument("--precision", choices=("reorder", "fast"), default="reorder",
                         help="reorder (default): the same operations in another order; fast: results within stated error bounds, as of "
-                        "Winograd's algorithm for 3x3 convolutions and shorter exponentials")
+                        "Winograd's algorithm for 3x3 convolutions, Fourier transforms for long depthwise ones and shorter exponentials")
 
 
 def parse_shape(text):

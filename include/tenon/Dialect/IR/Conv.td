@@ -10,7 +10,8 @@ def Tenon_PoolKind : Tenon_I64Enum<"PoolKind", "what a pooling window computes",
   I64EnumAttrCase<"max", 0>, I64EnumAttrCase<"average", 1>, I64EnumAttrCase<"lp", 2>]>;
 
 def Tenon_ConvAlgorithm : Tenon_I64Enum<"ConvAlgorithm", "how a convolution is computed", [
-  I64EnumAttrCase<"direct", 1>, I64EnumAttrCase<"winograd2", 2>, I64EnumAttrCase<"winograd4", 4>]>;
+  I64EnumAttrCase<"direct", 1>, I64EnumAttrCase<"winograd2", 2>, I64EnumAttrCase<"winograd4", 4>,
+  I64EnumAttrCase<"fft", 8>]>;
 
 def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "1-3-D convolution: groups, strides, dilations, pads, transposed, per-sample filters, layouts";
@@ -38,12 +39,13 @@ def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRanked
     - (C9) the result type is the inferred one wherever both are static.
     - (C10) a per-sample filter's leading dim is the input's batch.
     - (C11) the filter's spatial sizes are at least 1.
-    - (C12) only a convolution of f32 with two spatial dims, channels first, a 3x3 filter, one group and strides and dilations
-      of 1, neither transposed nor per sample, has an `algorithm` other than direct.
+    - (C12) only a convolution of f32 with two spatial dims, channels first, and strides and dilations of 1, neither transposed
+      nor per sample, has an `algorithm` other than direct. Winograd's has one group and a 3x3 filter; `fft` has one channel a
+      group in input and result, sizes that are static but for the batch, pads from 0 to 63, and at most 64 taps a dim.
 
     `algorithm` says how it is computed, not what: `winograd4` by tiles of 4x4 results with 36 multiplications each
-    instead of 144, `winograd2` by tiles of 2x2 results with 16 instead of 36, both within the error bounds of
-    docs/rationale/precision.md; `direct`, or nothing, is the sum above.
+    instead of 144, `winograd2` by tiles of 2x2 results with 16 instead of 36, `fft` by Fourier transforms of windows, all within
+    the error bounds of docs/rationale/precision.md; `direct`, or nothing, is the sum above.
 
     Example:
     ```mlir
@@ -81,8 +83,8 @@ def Tenon_ConvOp : Tenon_Op<"conv", [Pure, DeclareOpInterfaceMethods<ReifyRanked
     int64_t getOutputPaddingAt(int64_t i);
     /// The type that sums are kept in.
     ::mlir::Type getAccumulatorType();
-    /// Why it cannot be computed by Winograd's algorithm; empty where it can.
-    std::string explainNoWinograd();
+    /// Why it cannot be computed by `algorithm`; empty where it can.
+    std::string explainNo(ConvAlgorithm algorithm);
   }];
 }
 

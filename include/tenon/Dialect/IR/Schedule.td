@@ -14,7 +14,8 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     The only thing that lowering reads. All arrays have one entry per iteration dimension of the kernel's root op (for
     `tenon.tile_contract` its iterators; for `tenon.attention` batch, head, query and key, where a key tile of 0 in
     `parallel` means all keys; for `tenon.grouped_matmul`
-    group, entry, column and K; for Winograd's transforms sample, channel and row of tiles; for a `linalg` kernel the
+    group, entry, column and K; for Winograd's transforms sample, channel and row of tiles; for Fourier's sample,
+    channel, row and column, of which the last two are 0, as the transforms give the tiles; for a `linalg` kernel the
     loops of the last op), except `order` and `unroll`,
     which list dimensions.
 
@@ -24,7 +25,7 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
     - (C4) `vector_dim` is -1 (no vectorisation) or a dimension.
     - (C5) `vector_width` is a power of two between 1 and 64 elements.
     - (C6) arrays that are not empty have the same number of entries.
-    - (C7) `algorithm` is `contract`, `attention`, `grouped`, `winograd`, `rows`, `elementwise` or `copy`.
+    - (C7) `algorithm` is `contract`, `attention`, `grouped`, `winograd`, `fft`, `rows`, `elementwise` or `copy`.
     - (C8) `pack` and `prepack` list factors of a contraction, 0 or 1, each at most once in both together.
     - (C9) `decode_rows` is not negative.
 
@@ -44,7 +45,7 @@ def Tenon_ScheduleAttr : Tenon_Attr<"Schedule", "schedule"> {
   }];
   let parameters = (ins
     DefaultValuedParameter<"int64_t", "1", "schema version">:$version,
-    StringRefParameter<"lowering family: contract, attention, grouped, winograd, rows, elementwise or copy">:$algorithm,
+    StringRefParameter<"lowering family: contract, attention, grouped, winograd, fft, rows, elementwise or copy">:$algorithm,
     OptionalArrayRefParameter<"int64_t", "tile per dimension of one unit of parallel work; 0: not split">:$parallel,
     OptionalArrayRefParameter<"int64_t", "tile per dimension of the cache loops inside a unit; 0: not tiled">:$cache,
     OptionalArrayRefParameter<"int64_t", "cache loops from outermost to innermost, as dimensions">:$order,
