@@ -224,9 +224,9 @@ private:
   /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
   /// each element is loaded once for all rows and taps that read it.
   bool isDepthwise(const Tile &tile) const;
-  /// Whether all taps of such a filter are unrolled, as few as they are; and how many multiply-adds in a row are not
-  /// too much code. Of a tile with more, rows are left out.
-  bool unrollsAll(const Tile &tile) const;
+  /// Whether the taps of such a filter are unrolled but along the lanes, as few as they are; and how many multiply-adds
+  /// in a row are not too much code. Of a tile with more, rows are left out.
+  bool unrollsWindow(const Tile &tile) const;
   int64_t getMostUnrolled(const Tile &tile) const;
   void lowerRows(Tile &tile) const;
 

@@ -113,7 +113,7 @@ Tile Chooser::chooseTile() const {
 ScheduleAttr Chooser::choose(Tile *chosen) const {
   Tile tile = chooseTile();
   SmallVector<int64_t> unroll = getUnroll(tile);
-  if (unrollsAll(tile))
+  if (unrollsWindow(tile))
     lowerRows(tile);
   if (chosen)
     *chosen = tile;
@@ -198,7 +198,7 @@ bool Chooser::hasOpenTile(const Tile &tile) const {
                       [&](int64_t dim) { return dim >= 0 && !known[dim]; });
 }
 
-bool Chooser::unrollsAll(const Tile &tile) const {
+bool Chooser::unrollsWindow(const Tile &tile) const {
   return isDepthwise(tile) && reductionPoints <= 64 && tile.chunk == 0 &&
          llvm::all_of(reductions, [&](unsigned dim) { return known[dim]; });
 }
@@ -215,8 +215,14 @@ void Chooser::lowerRows(Tile &tile) const {
 
 SmallVector<int64_t> Chooser::getUnroll(const Tile &tile) const {
   SmallVector<int64_t> unroll;
-  if (unrollsAll(tile))
-    return SmallVector<int64_t>(reductions.begin(), reductions.end());
+  if (unrollsWindow(tile)) {
+    // Windows that move along the lanes share no loads: a loop over them is shorter code and as fast. It is the outer
+    // one, so sums in order do without.
+    llvm::copy_if(reductions, std::back_inserter(unroll), [&](unsigned dim) {
+      return inOrder || (!sharesIndex(0, tile.vectorDim, dim) && !sharesIndex(1, tile.vectorDim, dim));
+    });
+    return unroll;
+  }
   if (op.hasDecode()) {
     // The numbers in a word are taken out of a register, each by a shift of its own.
     for (unsigned dim : reductions)
@@ -226,20 +232,18 @@ SmallVector<int64_t> Chooser::getUnroll(const Tile &tile) const {
   }
   if (spillsUnrolled(tile))
     return unroll;
-  int64_t budget =
+  // The innermost dim alone: one more makes code longer, not faster.
+  int64_t most =
       (hasFewRegisters() ? 128 : 160) / (hasOpenTile(tile) ? 2 : 1) / (tile.vectors * tile.rows[0] * tile.rows[1]);
-  for (int64_t dim : llvm::reverse(reductions)) {
-    if (dim == tile.vectorDim)
-      continue;
-    if (tile.chunk > 0 && dim == reductions.front())
-      break;
-    if (!known[dim] || extents[dim] > kMaxUnroll || extents[dim] > budget ||
-        (!unroll.empty() && sharesRows(tile, dim)) || (llvm::is_contained(padded, dim) && isPadded(dim, tile)))
-      break;
-    budget /= extents[dim];
+  auto candidates =
+      llvm::make_filter_range(llvm::reverse(reductions), [&](int64_t dim) { return dim != tile.vectorDim; });
+  if (candidates.empty())
+    return unroll;
+  int64_t dim = *candidates.begin();
+  bool isLoop =
+      (tile.chunk > 0 && dim == reductions.front()) || (llvm::is_contained(padded, dim) && isPadded(dim, tile));
+  if (known[dim] && extents[dim] <= std::min(most, kMaxUnroll) && !isLoop)
     unroll.push_back(dim);
-  }
-  llvm::sort(unroll);
   return unroll;
 }
 

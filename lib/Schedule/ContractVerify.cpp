@@ -72,6 +72,17 @@ LogicalResult tenon::verifyContractSchedule(func::FuncOp kernel, TileContractOp 
     if (dim >= loops || !op.isReduction(dim))
       return kernel.emitError("expected 'unroll' of the schedule to list reduction dims, but got ") << dim;
   int64_t vectorDim = schedule.getVectorDim();
+  if (schedule.getInOrder() && !op.hasDecode()) {
+    bool isInside = false; // of the loops
+    for (int64_t dim : op.getReductionDims()) {
+      bool isUnrolled = llvm::is_contained(schedule.getUnroll(), dim);
+      if (isInside && !isUnrolled && dim != vectorDim)
+        return kernel.emitError("expected 'unroll' of a schedule with 'in_order' to list the last reduction dims, but "
+                                "reduction dim ")
+               << dim << " is a loop";
+      isInside |= isUnrolled;
+    }
+  }
   if (SmallVector<unsigned> reductions = op.getReductionDims(); !schedule.getCache().empty() && !reductions.empty())
     if (int64_t first = reductions.front(), tile = schedule.getCache()[first]; tile != 0)
       if (llvm::is_contained(schedule.getUnroll(), first) || (vectorDim >= 0 && op.isReduction(vectorDim)) ||

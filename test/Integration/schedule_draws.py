@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drawn candidates of the schedule spaces of drawn kernels: each compiles and gives the right numbers, for AVX2 and AVX-512 code.
 
-A case is a program of one of the other scripts: a contraction, a convolution (direct, and by Winograd's algorithm), an attention, a
+A case is a program of one of the other scripts: a contraction, a convolution (direct, by Winograd's algorithm and by Fourier transforms), an attention, a
 matmul of groups, a mixture of experts, a matmul that decodes its weights. For each of its kernels `--samples` candidates are
 drawn (`tn.schedule_spaces`); the program is compiled once with the first of each kernel, once with the second, and so on. With
 `--change` fields of these are changed at random, as by hand: such a schedule is refused by a message that names it, or right.
@@ -71,13 +71,13 @@ class Convolution:
         return conv_draws.compare(result.view(np.uint16) if self.case.result_dtype == "bf16" else result, self.expected) or ""
 
 
-class Winograd:
-    """A convolution by Winograd's algorithm: within its bound."""
+class Fast:
+    """A convolution by Winograd's algorithm or Fourier transforms: within its bound."""
 
     archive = b""
 
     def __init__(self, choice, seed):
-        self.case, self.title = conv_draws.WinogradCase(seed), f"winograd {seed}"
+        self.case, self.title = conv_draws.FastCase(seed), f"fast convolution {seed}"
         self.arguments = self.case.arguments()
 
     def mlir(self, archive):
@@ -87,7 +87,7 @@ class Winograd:
         if list(results[0].shape) != self.case.result_shape:
             return f"shape {results[0].shape} for {self.case.result_shape}"
         error = self.case.error(results[0])
-        return "" if error <= self.case.BOUNDS[self.case.tile] else f"error {error:.2e}"
+        return "" if error <= self.case.BOUNDS[self.case.algorithm] else f"error {error:.2e}"
 
 
 def one(families, name):
@@ -96,7 +96,7 @@ def one(families, name):
 
 NONE = {"kind": ("drawn", "drawn again")}
 FAMILIES = (Family("contraction", {"reduction": ("short", "long"), **NONE}, Contraction), Family("convolution", NONE, Convolution),
-            Family("winograd", NONE, Winograd), one(ATTENTION, "attention"), one(EXPERTS, "grouped_matmul"), one(EXPERTS, "moe"),
+            Family("fast", NONE, Fast), one(ATTENTION, "attention"), one(EXPERTS, "grouped_matmul"), one(EXPERTS, "moe"),
             one(FORMATS, "named"))
 
 
@@ -133,7 +133,7 @@ def run_case(seed, samples, changes, targets, number):
             file.write(case.mlir(archive))
         with open(archive, "wb") as file:
             file.write(case.archive)
-        precision, ends, r = "fast" if family.name == "winograd" else "reorder", [], random.Random(seed * 100000 + number)
+        precision, ends, r = "fast" if family.name == "fast" else "reorder", [], random.Random(seed * 100000 + number)
         for target in targets:
             tried, refused, problems = 0, 0, []
             try:

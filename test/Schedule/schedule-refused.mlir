@@ -84,6 +84,22 @@ func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf3
 
 #t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
 module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected 'unroll' of a schedule with 'in_order' to list the last reduction dims, but reduction dim 3 is a loop}}
+func.func private @k(%a: tensor<4x3x4xf32>, %b: tensor<3x4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", register = [1, 8, 1, 1], unroll = [2], vector_dim = 1, vector_width = 8, in_order = true>} {
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction"] lhs(%a : tensor<4x3x4xf32>) rhs(%b : tensor<3x4x8xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, r, k) -> (m, r, k)>, affine_map<(m, n, r, k) -> (r, k, n)>, affine_map<(m, n, r, k) -> (m, n)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return %c : tensor<4x8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
 // expected-error @+1 {{expected 'vector_dim' of the schedule below 3, but got 5}}
 func.func private @k(%a: tensor<4x4xf32>, %b: tensor<4x8xf32>, %o: tensor<4x8xf32>) -> tensor<4x8xf32>
     attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", vector_dim = 5, vector_width = 8>} {
