@@ -18,7 +18,10 @@ struct Peaks {
   int64_t gflops = 0, l3 = 0, memory = 0;
 };
 
+/// 0 where nothing was measured.
 int64_t roundToTwoDigits(double value) {
+  if (value <= 0)
+    return 0;
   double unit = std::pow(10.0, std::max(0.0, std::floor(std::log10(std::max(value, 1.0))) - 1));
   return std::max<int64_t>(1, std::llround(std::round(value / unit) * unit));
 }
@@ -58,9 +61,10 @@ Peaks find(TargetAttr target, ObjectCache *cache) {
   auto [entry, isNew] = ofProcess.try_emplace(key);
   if (isNew)
     entry->second = measure(target);
-  if (cache)
-    cache->store(key, print(entry->second));
-  return entry->second;
+  const Peaks &peaks = entry->second;
+  if (cache && peaks.gflops > 0 && peaks.l3 > 0 && peaks.memory > 0)
+    cache->store(key, print(peaks));
+  return peaks;
 }
 
 } // namespace

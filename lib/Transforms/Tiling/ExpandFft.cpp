@@ -33,7 +33,7 @@ public:
 
   void run() {
     // Rows of a step along rows, frequencies of the product.
-    unsigned around = op.getStep() == FftStep::forward ? 0 : op.getStep() == FftStep::product ? 0 : 1;
+    unsigned around = op.getStep() == FftStep::backward ? 1 : 0;
     Value end = getValueOrCreateConstantIndexOp(builder, loc, memref::getMixedSize(builder, loc, op.getIn(), around));
     auto loop = scf::ForOp::create(builder, loc, constant(0), end, constant(1));
     builder.setInsertionPointToStart(loop.getBody());
