@@ -40,7 +40,6 @@ LogicalResult run(Interpreter &in, FftConvOp op) {
     int64_t row = isMirrored ? (rows - g) % rows : g, column = isMirrored ? columns - f : f;
     Complex value(spectrum.data()[flatten(spectrum.shape(), {column, row, 0, c})].f,
                   spectrum.data()[flatten(spectrum.shape(), {column, row, 1, c})].f);
-    // A real filter has real numbers where a frequency is its own mirror image's.
     return isMirrored ? std::conj(value) : value;
   };
   Scalar *out = result.mutableData();

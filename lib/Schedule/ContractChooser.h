@@ -221,8 +221,8 @@ private:
   /// Whether enough of `reduction` is padding for a loop of its own, which then is not unrolled.
   bool isPadded(unsigned reduction, const Tile &tile) const;
 
-  /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): all taps are unrolled, so that
-  /// each element is loaded once for all rows and taps that read it.
+  /// Rows alone in one factor and nothing to reuse of the other (a depthwise filter): taps that rows share are
+  /// unrolled, so that each element is loaded once for all rows that read it.
   bool isDepthwise(const Tile &tile) const;
   /// Whether the taps of such a filter are unrolled but along the lanes, as few as they are; and how many multiply-adds
   /// in a row are not too much code. Of a tile with more, rows are left out.

@@ -235,15 +235,15 @@ SmallVector<int64_t> Chooser::getUnroll(const Tile &tile) const {
   // The innermost dim alone: one more makes code longer, not faster.
   int64_t most =
       (hasFewRegisters() ? 128 : 160) / (hasOpenTile(tile) ? 2 : 1) / (tile.vectors * tile.rows[0] * tile.rows[1]);
-  auto candidates =
-      llvm::make_filter_range(llvm::reverse(reductions), [&](int64_t dim) { return dim != tile.vectorDim; });
-  if (candidates.empty())
-    return unroll;
-  int64_t dim = *candidates.begin();
-  bool isLoop =
-      (tile.chunk > 0 && dim == reductions.front()) || (llvm::is_contained(padded, dim) && isPadded(dim, tile));
-  if (known[dim] && extents[dim] <= std::min(most, kMaxUnroll) && !isLoop)
-    unroll.push_back(dim);
+  for (int64_t dim : llvm::reverse(reductions)) {
+    if (dim == tile.vectorDim)
+      continue;
+    bool isLoop =
+        (tile.chunk > 0 && dim == reductions.front()) || (llvm::is_contained(padded, dim) && isPadded(dim, tile));
+    if (known[dim] && extents[dim] <= std::min(most, kMaxUnroll) && !isLoop)
+      unroll.push_back(dim);
+    break;
+  }
   return unroll;
 }
 

@@ -70,8 +70,7 @@ public:
     double byColumns = frequencies * (2 * estimateFftCost(down.size) + 6.0 * down.size);
     // Additions and moves count for more where multiply-adds are twice as fast.
     double work = vectors * down.tiles * along.tiles * (byRows + byColumns) * (target.getVectorFmas() >= 2 ? 1.5 : 1);
-    int64_t bytes = 8 * frequencies * down.size * filters;
-    double read = bytes / target.getBytesPerMultiplyAdd(otherWeights + bytes);
+    double read = getReadCost(2 * frequencies * down.size * filters);
     double direct = kLongFilterShare * taps[0] * taps[1] * rows * columns * vectors;
     return std::max(work, read) * kFftMargin < direct ? ConvAlgorithm::fft : ConvAlgorithm::direct;
   }
@@ -87,12 +86,13 @@ public:
 
 private:
   double getDirectCost() const {
-    return std::max(9.0 * channels * filters * batch * rows * columns / lanes * (1 - hidden), getReadCost(9));
+    return std::max(9.0 * channels * filters * batch * rows * columns / lanes * (1 - hidden),
+                    getReadCost(9 * channels * filters));
   }
 
-  /// Of a filter with `points` numbers a channel, which is read once for all tiles, while the core computes.
-  double getReadCost(int64_t points) const {
-    int64_t bytes = 4 * points * channels * filters;
+  /// Of a filter of so many numbers, which is read once for all tiles, while the core computes.
+  double getReadCost(int64_t numbers) const {
+    int64_t bytes = 4 * numbers;
     return bytes / target.getBytesPerMultiplyAdd(otherWeights + bytes);
   }
 
@@ -102,7 +102,7 @@ private:
     double vectors = llvm::divideCeil(filters, lanes);
     double product = tiles * vectors * (channels + kShortSum);
     double domain = tiles * (llvm::divideCeil(channels, lanes) + vectors) * kDomainVector;
-    return std::max(points * product, getReadCost(points)) + points * domain;
+    return std::max(points * product, getReadCost(points * channels * filters)) + points * domain;
   }
 
   TargetAttr target;

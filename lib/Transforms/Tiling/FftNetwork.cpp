@@ -116,7 +116,8 @@ SmallVector<FftNumber> FftNetwork::butterfly(ArrayRef<FftNumber> a, int sign) {
   return {add(even, sum), add(odd, turned), subtract(even, sum), subtract(odd, turned)};
 }
 
-SmallVector<FftNumber> FftNetwork::decimateInTime(ArrayRef<FftNumber> elements, bool isReal, int sign) {
+SmallVector<FftNumber> FftNetwork::forward(ArrayRef<FftNumber> elements, bool isReal) {
+  constexpr int sign = -1;
   auto size = static_cast<int64_t>(elements.size());
   if (size == 1)
     return SmallVector<FftNumber>(elements);
@@ -126,7 +127,7 @@ SmallVector<FftNumber> FftNetwork::decimateInTime(ArrayRef<FftNumber> elements, 
     SmallVector<FftNumber> every;
     for (int64_t k = i; k < size; k += radix)
       every.push_back(elements[k]);
-    parts.push_back(decimateInTime(every, isReal, sign));
+    parts.push_back(forward(every, isReal));
   }
   SmallVector<FftNumber> results(size);
   for (int64_t k = 0; k < (isReal ? part / 2 + 1 : part); ++k) {
@@ -143,7 +144,8 @@ SmallVector<FftNumber> FftNetwork::decimateInTime(ArrayRef<FftNumber> elements, 
   return results;
 }
 
-SmallVector<FftNumber> FftNetwork::decimateInFrequency(ArrayRef<FftNumber> elements, bool isMirrored, int sign) {
+SmallVector<FftNumber> FftNetwork::backward(ArrayRef<FftNumber> elements, bool isMirrored) {
+  constexpr int sign = 1;
   auto size = static_cast<int64_t>(elements.size());
   if (size == 1)
     return {isMirrored ? FftNumber{elements[0].re, {}} : elements[0]};
@@ -161,7 +163,7 @@ SmallVector<FftNumber> FftNetwork::decimateInFrequency(ArrayRef<FftNumber> eleme
   }
   SmallVector<FftNumber> results(size);
   for (int64_t j = 0; j < radix; ++j)
-    for (auto [m, value] : llvm::enumerate(decimateInFrequency(parts[j], isMirrored, sign)))
+    for (auto [m, value] : llvm::enumerate(backward(parts[j], isMirrored)))
       results[j + static_cast<int64_t>(m) * radix] = value;
   return results;
 }

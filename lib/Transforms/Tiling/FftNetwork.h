@@ -21,21 +21,15 @@ public:
   FftNetwork(mlir::OpBuilder &builder, mlir::Location loc, int64_t lanes) : builder(builder), loc(loc), lanes(lanes) {}
 
   /// The transform by decimation in time. `isReal`: no element has an imaginary part; half of the work.
-  llvm::SmallVector<FftNumber> forward(llvm::ArrayRef<FftNumber> elements, bool isReal) {
-    return decimateInTime(elements, isReal, -1);
-  }
+  llvm::SmallVector<FftNumber> forward(llvm::ArrayRef<FftNumber> elements, bool isReal);
   /// The inverse, but for its scale, by decimation in frequency. `isMirrored`: element -k is the conjugate of element
   /// k, so that the results are real; half of the work.
-  llvm::SmallVector<FftNumber> backward(llvm::ArrayRef<FftNumber> elements, bool isMirrored) {
-    return decimateInFrequency(elements, isMirrored, 1);
-  }
+  llvm::SmallVector<FftNumber> backward(llvm::ArrayRef<FftNumber> elements, bool isMirrored);
   FftNumber multiply(FftNumber a, FftNumber b);
   /// The value of a part, zeros and negated ones included.
   mlir::Value materialize(FftPart part, mlir::Type element);
 
 private:
-  llvm::SmallVector<FftNumber> decimateInTime(llvm::ArrayRef<FftNumber> elements, bool isReal, int sign);
-  llvm::SmallVector<FftNumber> decimateInFrequency(llvm::ArrayRef<FftNumber> elements, bool isMirrored, int sign);
   /// The transform of 2, 3 or 4 elements.
   llvm::SmallVector<FftNumber> butterfly(llvm::ArrayRef<FftNumber> a, int sign);
   /// a * exp(sign * 2 pi i * step / size)

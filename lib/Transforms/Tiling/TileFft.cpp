@@ -72,11 +72,7 @@ std::tuple<Value, int64_t, int64_t> Tiler::makeWindow() {
 }
 
 LogicalResult Tiler::run(ArrayRef<linalg::LinalgOp> chain) {
-  Operation *last = op;
-  if (!chain.empty())
-    last = linalg::LinalgOp(chain.back());
-  rewriter.setInsertionPoint(last);
-  Value init = cast<DestinationStyleOpInterface>(last).getDpsInitOperand(0)->get();
+  Value init = begin(op, chain);
   // Without the dim of samples there is one.
   unsigned rank = cast<RankedTensorType>(init.getType()).getRank(), one = 4 - rank;
   ArrayRef<int64_t> tile = op.getTile(), sizes = op.getSizes();
@@ -109,11 +105,7 @@ LogicalResult Tiler::run(ArrayRef<linalg::LinalgOp> chain) {
   results = slice(results, Sizes(3, index(0)), {counts[0], counts[1], channels});
 
   Sizes offsets{sample, firstChannel, places[0], places[1]}, extents{index(1), channels, counts[0], counts[1]};
-  offsets.erase(offsets.begin(), offsets.begin() + one);
-  extents.erase(extents.begin(), extents.begin() + one);
-  Value result = copy(results, chain.empty() ? slice(forall.getRegionIterArgs()[0], offsets, extents) : empty(extents),
-                      map({dim(2 - one), dim(3 - one), dim(1 - one)}, rank));
-  return finish(forall, op, chain, result, offsets, extents);
+  return finish(forall, op, chain, results, offsets, extents);
 }
 
 class TileFft : public tenon::impl::TileFftBase<TileFft> {

@@ -99,11 +99,7 @@ void Tiler::run(WinogradInputOp op) {
 }
 
 LogicalResult Tiler::run(WinogradOutputOp op, ArrayRef<linalg::LinalgOp> chain) {
-  Operation *last = op;
-  if (!chain.empty())
-    last = linalg::LinalgOp(chain.back());
-  rewriter.setInsertionPoint(last);
-  Value init = cast<DestinationStyleOpInterface>(last).getDpsInitOperand(0)->get();
+  Value init = begin(op, chain);
   // Without the dim of samples there is one.
   unsigned rank = cast<RankedTensorType>(init.getType()).getRank(), one = 4 - rank;
   OpFoldResult height = size(init, 2 - one), width = size(init, 3 - one), columns = size(op.getSums(), 3);
@@ -128,11 +124,7 @@ LogicalResult Tiler::run(WinogradOutputOp op, ArrayRef<linalg::LinalgOp> chain) 
   Value image = slice(both, {index(0), index(0), index(0)}, {count, width, channels});
 
   Sizes offsets{sample, firstChannel, first, index(0)}, sizes{index(1), channels, count, width};
-  offsets.erase(offsets.begin(), offsets.begin() + one);
-  sizes.erase(sizes.begin(), sizes.begin() + one);
-  Value result = copy(image, chain.empty() ? slice(forall.getRegionIterArgs()[0], offsets, sizes) : empty(sizes),
-                      map({dim(2 - one), dim(3 - one), dim(1 - one)}, rank));
-  return finish(forall, op, chain, result, offsets, sizes);
+  return finish(forall, op, chain, image, offsets, sizes);
 }
 
 class TileWinograd : public tenon::impl::TileWinogradBase<TileWinograd> {

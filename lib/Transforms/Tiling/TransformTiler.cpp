@@ -50,12 +50,26 @@ OpFoldResult TransformTiler::getPart(OpFoldResult total, int64_t step, Value fro
   return least({rewriter.getAffineConstantExpr(step), sym(0) - sym(1)}, {total, from});
 }
 
-LogicalResult TransformTiler::finish(scf::ForallOp forall, Operation *op, ArrayRef<linalg::LinalgOp> chain,
-                                     Value result, const Sizes &offsets, const Sizes &sizes) {
-  Operation *last = op;
-  if (!chain.empty())
-    last = linalg::LinalgOp(chain.back());
+static Operation *getLast(Operation *op, ArrayRef<linalg::LinalgOp> chain) {
+  return chain.empty() ? op : linalg::LinalgOp(chain.back()).getOperation();
+}
+
+Value TransformTiler::begin(Operation *op, ArrayRef<linalg::LinalgOp> chain) {
+  Operation *last = getLast(op, chain);
+  rewriter.setInsertionPoint(last);
+  return cast<DestinationStyleOpInterface>(last).getDpsInitOperand(0)->get();
+}
+
+LogicalResult TransformTiler::finish(scf::ForallOp forall, Operation *op, ArrayRef<linalg::LinalgOp> chain, Value image,
+                                     Sizes offsets, Sizes sizes) {
+  Operation *last = getLast(op, chain);
   Value destination = forall.getRegionIterArgs()[0], whole = op->getResult(0);
+  // The result of one sample comes without its dim.
+  unsigned rank = cast<RankedTensorType>(destination.getType()).getRank(), one = 4 - rank;
+  offsets.erase(offsets.begin(), offsets.begin() + one);
+  sizes.erase(sizes.begin(), sizes.begin() + one);
+  Value result = copy(image, chain.empty() ? slice(destination, offsets, sizes) : empty(sizes),
+                      map({dim(2 - one), dim(3 - one), dim(1 - one)}, rank));
   for (linalg::LinalgOp step : chain) {
     FailureOr<TilingResult> tiled =
         cast<TilingInterface>(step.getOperation()).getTiledImplementation(rewriter, offsets, sizes);

@@ -48,11 +48,13 @@ protected:
   mlir::Value copy(mlir::Value from, mlir::Value to, mlir::AffineMap fromMap);
   /// How much of `total` the part of at most `step` that starts at `from` has.
   mlir::OpFoldResult getPart(mlir::OpFoldResult total, int64_t step, mlir::Value from);
-  /// Ends a unit of `forall`: runs the ops of `chain` behind `op` on its `result`, the part at `offsets`, and replaces
-  /// the last of them by the loop. Without any, `result` lies in the loop's destination already.
+  /// Where the loop over the units of `op` and the ops of `chain` behind it goes, and what it writes.
+  mlir::Value begin(mlir::Operation *op, llvm::ArrayRef<mlir::linalg::LinalgOp> chain);
+  /// Ends a unit of `forall`: turns its `image`, channels innermost, to the part of the result at `offsets` (sample,
+  /// channel, row, column), runs the ops of `chain` behind `op` on it, and replaces the last of them by the loop.
   llvm::LogicalResult finish(mlir::scf::ForallOp forall, mlir::Operation *op,
-                             llvm::ArrayRef<mlir::linalg::LinalgOp> chain, mlir::Value result, const Sizes &offsets,
-                             const Sizes &sizes);
+                             llvm::ArrayRef<mlir::linalg::LinalgOp> chain, mlir::Value image, Sizes offsets,
+                             Sizes sizes);
 
   mlir::IRRewriter &rewriter;
   mlir::Location loc;
