@@ -8,7 +8,6 @@
 #include "tenon/Transforms/Passes.h"
 #include "tenon/Transforms/Tiling/VectorMemory.h"
 
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -38,36 +37,13 @@ public:
     auto loop = scf::ForOp::create(builder, loc, constant(0), end, constant(1));
     builder.setInsertionPointToStart(loop.getBody());
     place = loop.getInductionVar();
-    loopOverLanes();
+    OpFoldResult channels = memref::getMixedSize(builder, loc, op.getOut(), out.getRank() - 1);
+    forEachVector(builder, loc, channels, lanes, [&](Value lane, OpFoldResult count) { emit(lane, count); });
     op.erase();
   }
 
 private:
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-
-  /// Whole vectors of channels, then what is left with a mask.
-  void loopOverLanes() {
-    OpFoldResult extent = memref::getMixedSize(builder, loc, op.getOut(), out.getRank() - 1);
-    AffineExpr channels = builder.getAffineSymbolExpr(0);
-    auto apply = [&](AffineExpr expr) {
-      return affine::makeComposedFoldedAffineApply(builder, loc, AffineMap::get(0, 1, expr), {extent});
-    };
-    OpFoldResult whole = apply(channels.floorDiv(lanes) * lanes), rest = apply(channels % lanes);
-    Value end = getValueOrCreateConstantIndexOp(builder, loc, whole);
-    if (!isConstantIntValue(whole, 0)) {
-      auto loop = scf::ForOp::create(builder, loc, constant(0), end, constant(lanes));
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(loop.getBody());
-      emit(loop.getInductionVar(), {});
-    }
-    if (isConstantIntValue(rest, 0))
-      return;
-    if (auto value = dyn_cast<Value>(rest)) {
-      Value any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, constant(0));
-      builder.setInsertionPointToStart(scf::IfOp::create(builder, loc, any, /*withElse=*/false).thenBlock());
-    }
-    emit(end, rest);
-  }
 
   void emit(Value lane, OpFoldResult count) {
     channel = lane;

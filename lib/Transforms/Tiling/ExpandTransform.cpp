@@ -53,38 +53,14 @@ private:
 
   void loopOver(ArrayRef<unsigned> todo) {
     if (todo.empty())
-      return loopOverLanes();
+      return forEachVector(builder, loc, extentOf(laneDim), lanes,
+                           [&](Value lane, OpFoldResult count) { emit(lane, count); });
     Value end = getValueOrCreateConstantIndexOp(builder, loc, extentOf(todo.front()));
     auto loop = scf::ForOp::create(builder, loc, constant(0), end, constant(1));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     ivs[todo.front()] = loop.getInductionVar();
     loopOver(todo.drop_front());
-  }
-
-  /// Whole vectors, then what is left with a mask.
-  void loopOverLanes() {
-    OpFoldResult extent = extentOf(laneDim);
-    AffineExpr size = builder.getAffineSymbolExpr(0);
-    auto apply = [&](AffineExpr expr) {
-      return affine::makeComposedFoldedAffineApply(builder, loc, AffineMap::get(0, 1, expr), {extent});
-    };
-    OpFoldResult whole = apply(size.floorDiv(lanes) * lanes), rest = apply(size % lanes);
-    Value end = getValueOrCreateConstantIndexOp(builder, loc, whole);
-    if (!isConstantIntValue(whole, 0)) {
-      auto loop = scf::ForOp::create(builder, loc, constant(0), end, constant(lanes));
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(loop.getBody());
-      emit(loop.getInductionVar(), {});
-    }
-    if (isConstantIntValue(rest, 0))
-      return;
-    OpBuilder::InsertionGuard guard(builder);
-    if (auto value = dyn_cast<Value>(rest)) {
-      Value any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, constant(0));
-      builder.setInsertionPointToStart(scf::IfOp::create(builder, loc, any, /*withElse=*/false).thenBlock());
-    }
-    emit(end, rest);
   }
 
   SmallVector<Value> indicesOf(AffineMap map, int64_t number) {

@@ -1,6 +1,9 @@
 //===- VectorMemory.cpp - lanes from and to memory --------------------------------===//
 #include "tenon/Transforms/Tiling/VectorMemory.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -224,4 +227,29 @@ void tenon::transposeBlocks(OpBuilder &builder, Location loc, MutableArrayRef<Va
       vectors[i + half] = vector::ShuffleOp::create(builder, loc, a, b, high);
     }
   }
+}
+
+void tenon::forEachVector(OpBuilder &builder, Location loc, OpFoldResult extent, int64_t lanes,
+                          llvm::function_ref<void(Value, OpFoldResult)> body) {
+  auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(builder, loc, value); };
+  AffineExpr size = builder.getAffineSymbolExpr(0);
+  auto apply = [&](AffineExpr expr) {
+    return affine::makeComposedFoldedAffineApply(builder, loc, AffineMap::get(0, 1, expr), {extent});
+  };
+  OpFoldResult whole = apply(size.floorDiv(lanes) * lanes), rest = apply(size % lanes);
+  Value end = getValueOrCreateConstantIndexOp(builder, loc, whole);
+  OpBuilder::InsertionGuard guard(builder);
+  if (!isConstantIntValue(whole, 0)) {
+    auto loop = scf::ForOp::create(builder, loc, constant(0), end, constant(lanes));
+    OpBuilder::InsertionGuard inLoop(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    body(loop.getInductionVar(), {});
+  }
+  if (isConstantIntValue(rest, 0))
+    return;
+  if (auto value = dyn_cast<Value>(rest)) {
+    Value any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, constant(0));
+    builder.setInsertionPointToStart(scf::IfOp::create(builder, loc, any, /*withElse=*/false).thenBlock());
+  }
+  body(end, rest);
 }

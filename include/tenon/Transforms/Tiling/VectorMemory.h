@@ -28,6 +28,11 @@ mlir::Value loadVector(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 void storeVector(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value vector, mlir::Value memref,
                  mlir::ValueRange indices, llvm::ArrayRef<int64_t> steps, mlir::OpFoldResult count = {});
 
+/// A loop over the whole vectors of `extent` lanes, in which `body` gets the first lane, and behind it `body` once more
+/// for what is left, if anything, with how many lanes that is (`count` of loadVector).
+void forEachVector(mlir::OpBuilder &builder, mlir::Location loc, mlir::OpFoldResult extent, int64_t lanes,
+                   llvm::function_ref<void(mlir::Value, mlir::OpFoldResult)> body);
+
 /// Transposes, in registers, each block of n by n elements of n vectors, a power of two: afterwards lane b * n + j of
 /// vector i is what lane b * n + i of vector j was. Its own inverse.
 void transposeBlocks(mlir::OpBuilder &builder, mlir::Location loc, llvm::MutableArrayRef<mlir::Value> vectors);
