@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #pragma once
+#include "tenon/Analysis/OwnParts.h"
 #include "tenon/Dialect/IR/LinearMaps.h"
 #include "tenon/Dialect/IR/Tenon.h"
 
@@ -55,6 +56,8 @@ public:
   /// The lists of reduction dims that may be unrolled, the one of `getUnroll` first.
   llvm::SmallVector<llvm::SmallVector<int64_t>> getUnrolls(const Tile &tile) const;
 
+  /// Of what units copy for themselves: how many fill that part of the first cache level, at least one.
+  int64_t countOwn(const OwnIndex &own, double part) const;
   /// Cuts the parallel dims until there are enough units of enough work, or `wantedUnits`.
   llvm::SmallVector<int64_t> getParallel(const Tile &tile, std::optional<double> wantedUnits = std::nullopt) const;
   /// The tiles of a unit that there may be, those of `getParallel` first.

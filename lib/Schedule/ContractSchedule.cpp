@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ContractChooser.h"
-#include "tenon/Analysis/OwnParts.h"
 #include "tenon/Schedule/Schedule.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -40,8 +39,11 @@ constexpr int64_t kFewUnits = 8;
 constexpr int64_t kMaxUnits = 64, kLeastUnits = 16, kEvenUnits = 8;
 /// Units in the second cache level, at least, of a weight that is read once.
 constexpr double kUnitsOfCache = 8;
-/// The part of the first cache level that a unit's copy of its part of the image may fill.
-constexpr double kCopiedPart = 0.5;
+/// The part of the first cache level that a unit's own parts of the image may fill, and those that are copied at once:
+/// the stores of a few kilobytes have ended when the first is read.
+constexpr double kCopiedPart = 0.5, kCopiedAtOnce = 0.125;
+/// Parts, at least, that share the padding that a unit fills once, where there are units enough.
+constexpr int64_t kCopiesPerUnit = 4;
 /// Floating-point operations that make a unit worth its start.
 constexpr double kUnitFlops = 5e5;
 } // namespace
@@ -279,11 +281,17 @@ double Chooser::getUnits(const Tile &tile) const {
   return wanted;
 }
 
+int64_t Chooser::countOwn(const OwnIndex &own, double part) const {
+  int64_t elements = cast<ShapedType>(op->getOperand(own.factor).getType()).getNumElements();
+  int64_t bytes = std::max<int64_t>(1, elements / own.size) * elementBytes;
+  return std::clamp<int64_t>(target.getL1Bytes() * part / bytes, 1, own.size);
+}
+
 SmallVector<int64_t> Chooser::getParallel(const Tile &tile, std::optional<double> wantedUnits) const {
   SmallVector<int64_t> tiles(op.getNumLoops(), 0);
   if (std::optional<OwnIndex> own = findOwnCopy(op)) { // as much of the copy as stays near
-    int64_t elements = cast<ShapedType>(op->getOperand(own->factor).getType()).getNumElements();
-    int64_t most = target.getL1Bytes() * kCopiedPart / (std::max<int64_t>(1, elements / own->size) * elementBytes);
+    int64_t most = countOwn(*own, kCopiedPart);
+    most = std::max(most, std::min(own->size / kLeastUnits, kCopiesPerUnit * most));
     if (wantedUnits)
       most = std::ceil(own->size / *wantedUnits);
     bool lanes = static_cast<int64_t>(own->dim) == tile.vectorDim;
@@ -396,10 +404,13 @@ ScheduleAttr Chooser::build(const Tile &tile, ArrayRef<int64_t> unroll, ArrayRef
   for (unsigned slot = 0; slot < 2; ++slot)
     if (tile.rowDims[slot] >= 0)
       registers[tile.rowDims[slot]] = tile.rows[slot];
-  if (tile.chunk > 0) {
+  std::optional<OwnIndex> own = findOwnCopy(op);
+  if (tile.chunk > 0 || own)
     cache.assign(op.getNumLoops(), 0);
+  if (tile.chunk > 0)
     cache[reductions.front()] = tile.chunk;
-  }
+  if (own) // one part takes the place of the one before, inside of the same padding
+    cache[own->dim] = llvm::alignTo(countOwn(*own, kCopiedAtOnce), registers[own->dim]);
   if (tile.pack >= 0)
     (tile.prepack ? prepack : pack).push_back(tile.pack);
   return ScheduleAttr::get(op.getContext(), /*version=*/1, "contract", parallel, cache, {}, registers, unroll, pack,

@@ -53,6 +53,11 @@ public:
         return op.emitError("expected factor ")
                << factor << " in 'prepack' to be stored by panels: 'tenon-pack-weights' has not run";
     annotate();
+    own = findOwnCopy(op);
+    if (own && !canSliceCopies(op->getOperand(own->factor), own->position))
+      own.reset();
+    if (own)
+      copied = op->getOperand(own->factor);
     TileContractOp tiled = makeForall(op);
     for (int64_t dim : getCacheOrder())
       tiled = makeFor(tiled, dim);
@@ -178,7 +183,8 @@ private:
       noteTile(dim, tile);
     }
     TileContractOp tiled = makeTile(whole, forall.getRegionIterArgs()[0], offsets, sizes, outOffsets, outSizes);
-    makeOwnCopies(whole, tiled);
+    if (own && !loopsOverParts())
+      makeOwnCopies(tiled);
     rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
     SmallVector<OpFoldResult> strides(outOffsets.size(), rewriter.getIndexAttr(1));
     tensor::ParallelInsertSliceOp::create(rewriter, loc, tiled.getResult(), forall.getRegionIterArgs()[0], outOffsets,
@@ -188,20 +194,32 @@ private:
     return tiled;
   }
 
+  /// Whether a unit goes through its parts of what the kernel copies in a loop, in one place that is filled once.
+  bool loopsOverParts() const {
+    return own && own->dim < schedule.getCache().size() && schedule.getCache()[own->dim] != 0 && findFill(copied);
+  }
+
+  /// The operand of `tiled` that is a part of what the kernel copies.
+  tensor::ExtractSliceOp getPart(TileContractOp tiled) const {
+    return tiled->getOperand(own->factor).getDefiningOp<tensor::ExtractSliceOp>();
+  }
+
+  /// Takes `part` out of `made`, which has no more of the dim that units have to themselves.
+  void takePart(tensor::ExtractSliceOp part, Value made) {
+    SmallVector<OpFoldResult> offsets = part.getMixedOffsets();
+    offsets[own->position] = rewriter.getIndexAttr(0);
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(part, part.getType(), made, offsets, part.getMixedSizes(),
+                                                        part.getMixedStrides());
+  }
+
   /// A unit makes its part of what the kernel copies instead of taking it from the whole.
-  void makeOwnCopies(TileContractOp whole, TileContractOp tiled) {
-    std::optional<OwnIndex> own = findOwnCopy(whole);
-    if (!own || !canSliceCopies(whole->getOperand(own->factor), own->position))
-      return;
-    auto part = tiled->getOperand(own->factor).getDefiningOp<tensor::ExtractSliceOp>();
+  void makeOwnCopies(TileContractOp tiled) {
+    tensor::ExtractSliceOp part = getPart(tiled);
     if (!part || part.getType().getRank() != part.getSourceType().getRank())
       return;
     rewriter.setInsertionPoint(part);
-    SmallVector<OpFoldResult> offsets = part.getMixedOffsets(), sizes = part.getMixedSizes();
-    Value copied = sliceCopies(rewriter, part.getSource(), own->position, offsets[own->position], sizes[own->position]);
-    offsets[own->position] = rewriter.getIndexAttr(0);
-    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(part, part.getType(), copied, offsets, sizes,
-                                                        part.getMixedStrides());
+    takePart(part, sliceCopies(rewriter, part.getSource(), own->position, part.getMixedOffsets()[own->position],
+                               part.getMixedSizes()[own->position]));
   }
 
   TileContractOp makeFor(TileContractOp whole, int64_t dim) {
@@ -211,9 +229,17 @@ private:
     SmallVector<Range> domain = whole.getIterationDomain(rewriter);
     SmallVector<OpFoldResult> offsets, sizes, outOffsets, outSizes;
     auto constant = [&](int64_t value) { return arith::ConstantIndexOp::create(rewriter, loc, value).getResult(); };
+    SmallVector<Value> carried{whole.getOut()};
+    bool makesParts = loopsOverParts() && dim == own->dim;
+    OpFoldResult first = rewriter.getIndexAttr(0); // of the unit
+    if (makesParts) {
+      if (tensor::ExtractSliceOp part = getPart(whole); part && part.getSource() == copied)
+        first = part.getMixedOffsets()[own->position];
+      carried.push_back(sliceFill(rewriter, copied, own->position, rewriter.getIndexAttr(tile)));
+    }
     auto loop =
         scf::ForOp::create(rewriter, loc, constant(0), getValueOrCreateConstantIndexOp(rewriter, loc, domain[dim].size),
-                           constant(tile), ValueRange{whole.getOut()}, [](OpBuilder &, Location, Value, ValueRange) {});
+                           constant(tile), carried, [](OpBuilder &, Location, Value, ValueRange) {});
     rewriter.setInsertionPointToStart(loop.getBody());
     for (Range range : domain) {
       offsets.push_back(rewriter.getIndexAttr(0));
@@ -224,10 +250,22 @@ private:
     noteTile(dim, tile);
     TileContractOp tiled = makeTile(whole, loop.getRegionIterArgs()[0], offsets, sizes, outOffsets, outSizes);
     SmallVector<OpFoldResult> strides(outOffsets.size(), rewriter.getIndexAttr(1));
-    Value inserted = tensor::InsertSliceOp::create(rewriter, loc, tiled.getResult(), loop.getRegionIterArgs()[0],
-                                                   outOffsets, outSizes, strides);
-    scf::YieldOp::create(rewriter, loc, inserted);
-    rewriter.replaceOp(whole, loop.getResults());
+    SmallVector<Value> yielded{tensor::InsertSliceOp::create(
+        rewriter, loc, tiled.getResult(), loop.getRegionIterArgs()[0], outOffsets, outSizes, strides)};
+    if (makesParts) {
+      tensor::ExtractSliceOp part = getPart(tiled);
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPoint(part);
+      AffineExpr a = rewriter.getAffineDimExpr(0), b = rewriter.getAffineDimExpr(1);
+      OpFoldResult place =
+          affine::makeComposedFoldedAffineApply(rewriter, loc, a + b, {first, part.getMixedOffsets()[own->position]});
+      auto [made, left] = sliceCopiesInto(rewriter, loop.getRegionIterArgs()[1], copied, own->position, place,
+                                          part.getMixedSizes()[own->position]);
+      takePart(part, made);
+      yielded.push_back(left);
+    }
+    scf::YieldOp::create(rewriter, loc, yielded);
+    rewriter.replaceOp(whole, loop.getResults().take_front());
     op = tiled;
     return tiled;
   }
@@ -235,6 +273,9 @@ private:
   IRRewriter &rewriter;
   TileContractOp op;
   ScheduleAttr schedule;
+  /// What units copy for themselves, and the whole of it; none where they copy nothing.
+  std::optional<OwnIndex> own;
+  Value copied;
   /// Per dim: all extents that the tiles may have; empty where that is not known.
   SmallVector<std::set<int64_t>> extents;
 };

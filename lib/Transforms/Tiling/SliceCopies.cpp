@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 #include "SliceCopies.h"
 
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
@@ -100,7 +99,9 @@ static Value sliceOne(OpBuilder &builder, Location loc, Value value, int64_t dim
   return tensor::ExtractSliceOp::create(builder, loc, value, offsets, sizes, strides);
 }
 
-Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldResult offset, OpFoldResult size) {
+/// `filled`, where given, is what the part's insertions go to.
+static Value makePart(OpBuilder &builder, Value value, int64_t dim, OpFoldResult offset, OpFoldResult size,
+                      Value filled = {}) {
   Operation *op = value.getDefiningOp();
   Location loc = value.getLoc();
   if (!op)
@@ -111,11 +112,13 @@ Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldRes
     return tensor::EmptyOp::create(builder, loc, sizes, empty.getType().getElementType());
   }
   if (auto fill = dyn_cast<linalg::FillOp>(op)) {
-    Value out = sliceCopies(builder, fill.getOutputs()[0], dim, offset, size);
+    if (filled)
+      return filled;
+    Value out = makePart(builder, fill.getOutputs()[0], dim, offset, size);
     return linalg::FillOp::create(builder, loc, fill.getInputs(), ValueRange(out)).getResult(0);
   }
   if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
-    Value out = sliceCopies(builder, generic.getDpsInits()[0], dim, offset, size);
+    Value out = makePart(builder, generic.getDpsInits()[0], dim, offset, size);
     Value first = getValueOrCreateConstantIndexOp(builder, loc, offset);
     auto part = cast<linalg::GenericOp>(mlir::clone(builder, op, TypeRange(out.getType()), ValueRange(out)));
     OpBuilder::InsertionGuard guard(builder);
@@ -130,9 +133,8 @@ Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldRes
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
     SmallVector<OpFoldResult> sizes = insert.getMixedSizes();
     sizes[dim] = size;
-    Value dest = sliceCopies(builder, insert.getDest(), dim, offset, size);
-    Value source =
-        sliceCopies(builder, insert.getSource(), getWithoutDropped(dim, insert.getDroppedDims()), offset, size);
+    Value dest = makePart(builder, insert.getDest(), dim, offset, size, filled);
+    Value source = makePart(builder, insert.getSource(), getWithoutDropped(dim, insert.getDroppedDims()), offset, size);
     return tensor::InsertSliceOp::create(builder, loc, source, dest, insert.getMixedOffsets(), sizes,
                                          insert.getMixedStrides());
   }
@@ -141,7 +143,7 @@ Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldRes
     SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(), sizes = slice.getMixedSizes();
     Value source = slice.getSource();
     if (source.getDefiningOp())
-      source = sliceCopies(builder, source, from, offset, size);
+      source = makePart(builder, source, from, offset, size);
     else
       offsets[from] = offset;
     sizes[from] = size;
@@ -151,7 +153,58 @@ Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldRes
                                           slice.getMixedStrides());
   }
   auto collapse = cast<tensor::CollapseShapeOp>(op);
-  int64_t from = findUncollapsed(collapse, dim);
-  Value source = sliceCopies(builder, collapse.getSrc(), from, offset, size);
+  int64_t from = tenon::findUncollapsed(collapse, dim);
+  Value source = makePart(builder, collapse.getSrc(), from, offset, size, filled);
   return tensor::CollapseShapeOp::create(builder, loc, source, collapse.getReassociationIndices());
+}
+
+Value tenon::sliceCopies(OpBuilder &builder, Value value, int64_t dim, OpFoldResult offset, OpFoldResult size) {
+  return makePart(builder, value, dim, offset, size);
+}
+
+linalg::FillOp tenon::findFill(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto fill = dyn_cast<linalg::FillOp>(op))
+      return fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>() ? fill : linalg::FillOp();
+    if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+      value = insert.getDest();
+    else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
+      value = collapse.getSrc();
+    else
+      break;
+  }
+  return nullptr;
+}
+
+Value tenon::sliceFill(OpBuilder &builder, Value value, int64_t dim, OpFoldResult size) {
+  while (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>()) {
+    dim = findUncollapsed(collapse, dim);
+    value = collapse.getSrc();
+  }
+  return sliceCopies(builder, findFill(value).getResult(0), dim, builder.getIndexAttr(0), size);
+}
+
+std::pair<Value, Value> tenon::sliceCopiesInto(OpBuilder &builder, Value filled, Value value, int64_t dim,
+                                               OpFoldResult offset, OpFoldResult size) {
+  int64_t from = dim; // of what is filled
+  SmallVector<tensor::CollapseShapeOp> views;
+  for (Value inner = value; auto collapse = inner.getDefiningOp<tensor::CollapseShapeOp>(); inner = collapse.getSrc()) {
+    from = tenon::findUncollapsed(collapse, from);
+    views.push_back(collapse);
+  }
+  Location loc = value.getLoc();
+  OpFoldResult zero = builder.getIndexAttr(0);
+  bool isWhole = tensor::getMixedSize(builder, loc, filled, from) == size;
+  Value place = isWhole ? filled : sliceOne(builder, loc, filled, from, zero, size);
+  Value copied = views.empty() ? value : views.back().getSrc();
+  Value left = makePart(builder, copied, from, offset, size, place);
+  if (!isWhole) {
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, left);
+    SmallVector<OpFoldResult> offsets(sizes.size(), zero), strides(sizes.size(), builder.getIndexAttr(1));
+    left = tensor::InsertSliceOp::create(builder, loc, left, filled, offsets, sizes, strides);
+  }
+  Value made = left;
+  for (tensor::CollapseShapeOp collapse : llvm::reverse(views))
+    made = tensor::CollapseShapeOp::create(builder, loc, made, collapse.getReassociationIndices());
+  return {made, left};
 }

@@ -1,5 +1,5 @@
 // RUN: tenon-opt %s --split-input-file --tenon-fuse-copies --symbol-dce | FileCheck %s
-// RUN: tenon-opt %s --split-input-file --tenon-fuse-copies --symbol-dce --tenon-tile-contract --canonicalize --cse | FileCheck %s --check-prefix=TILED
+// RUN: tenon-opt %s --split-input-file --tenon-fuse-copies --tenon-tile-contract --canonicalize --cse | FileCheck %s --check-prefix=TILED
 
 // A depthwise convolution of 9 channels: the unit of two channels copies two, the last one the one that is left.
 // CHECK-LABEL: func.func @main
@@ -105,4 +105,41 @@ func.func private @conv(%w: tensor<9x3xf32>, %x: tensor<9x7xf32>, %o: tensor<9x5
     tenon.yield %acc : f32
   } -> tensor<9x5xf32>
   return %0 : tensor<9x5xf32>
+}
+
+// -----
+
+// With a cache tile of that dim, a unit goes through its channels in a loop: the padding is filled once, for as many as
+// are copied at a time, and what each turn leaves is the place of the next.
+// TILED-LABEL: func.func private @loop
+// TILED: scf.forall (%[[I:.*]]) = (0) to (9) step (5)
+// TILED: %[[E:.*]] = tensor.empty() : tensor<1x2x6x7xf32>
+// TILED: %[[F:.*]] = linalg.fill {{.*}} outs(%[[E]]
+// TILED: scf.for %[[J:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%{{.*}} = %{{.*}}, %[[PLACE:.*]] = %[[F]])
+// TILED: %[[SIZE:.*]] = affine.min
+// TILED: %[[AT:.*]] = affine.apply {{.*}}(%[[I]], %[[J]])
+// TILED: %[[PART:.*]] = tensor.extract_slice %[[PLACE]][0, 0, 0, 0] [1, %[[SIZE]], 6, 7]
+// TILED: %[[X:.*]] = tensor.extract_slice %arg1[0, %[[AT]], 0, 0] [1, %[[SIZE]], 4, 5]
+// TILED: %[[Q:.*]] = tensor.insert_slice %[[X]] into %[[PART]][0, 0, 1, 1] [1, %[[SIZE]], 4, 5]
+// TILED: %[[LEFT:.*]] = tensor.insert_slice %[[Q]] into %[[PLACE]]
+// TILED: %[[V:.*]] = tensor.collapse_shape %[[LEFT]]
+// TILED: %[[R:.*]] = tensor.extract_slice %[[V]][0, 0, 0] [%[[SIZE]], 6, 7]
+// TILED: tenon.tile_contract {{.*}} rhs(%[[R]]
+// TILED: scf.yield %{{.*}}, %[[LEFT]]
+func.func private @loop(%w: tensor<9x3x3xf32>, %x: tensor<1x9x4x5xf32>, %o: tensor<9x4x5xf32>) -> tensor<9x4x5xf32>
+    attributes {tenon.kernel, tenon.algorithm = "contract",
+                tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [5, 0, 0, 0, 0], cache = [2, 0, 0, 0, 0],
+                                                 register = [1, 2, 8, 1, 1], vector_dim = 2, vector_width = 8>} {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x9x6x7xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x9x6x7xf32>) -> tensor<1x9x6x7xf32>
+  %p = tensor.insert_slice %x into %f[0, 0, 1, 1] [1, 9, 4, 5] [1, 1, 1, 1] : tensor<1x9x4x5xf32> into tensor<1x9x6x7xf32>
+  %v = tensor.collapse_shape %p [[0, 1], [2], [3]] : tensor<1x9x6x7xf32> into tensor<9x6x7xf32>
+  %0 = tenon.tile_contract ["parallel", "parallel", "parallel", "reduction", "reduction"]
+      lhs(%w : tensor<9x3x3xf32>) rhs(%v : tensor<9x6x7xf32>) outs(%o : tensor<9x4x5xf32>)
+      maps [affine_map<(c, y, x, i, j) -> (c, i, j)>, affine_map<(c, y, x, i, j) -> (c, y + i, x + j)>, affine_map<(c, y, x, i, j) -> (c, y, x)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<9x4x5xf32>
+  return %0 : tensor<9x4x5xf32>
 }
