@@ -198,6 +198,8 @@ static LogicalResult runContract(Interpreter &interpreter, TileContractOp op) {
         LogicalResult summed = forEach(reductionBounds, [&](ArrayRef<int64_t> inner) -> LogicalResult {
           for (unsigned dim = 0; dim < point.size(); ++dim)
             point[dim] = outer[dim] + inner[dim];
+          if (!op.countsPoint(point))
+            return success();
           Scalar a = lhs[accesses[0].at(point)], b = rhs[accesses[1].at(point)];
           if (decode) {
             arguments.assign(1, b);

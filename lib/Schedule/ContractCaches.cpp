@@ -112,7 +112,8 @@ void Chooser::placeChunk(Tile &tile, const Lines &lines, int64_t chunk) const {
 
 bool Chooser::canChunk(const Tile &tile) const {
   bool packsAtRun = tile.pack >= 0 && !tile.prepack;
-  return hasSteps(tile) && !isOpen && !packsAtRun && !op.hasDecode() && tile.vectorDim >= 0;
+  return hasSteps(tile) && !op.isOfPhases(reductions.front()) && !isOpen && !packsAtRun && !op.hasDecode() &&
+         tile.vectorDim >= 0;
 }
 
 void Chooser::placeInCaches(Tile &tile) const {

@@ -129,7 +129,7 @@ void Chooser::forEachTile(function_ref<void(Tile)> visit) const {
         tryVectorDim(dim, visit);
   if (wantedDot != false)
     for (unsigned dim : reductions)
-      if (isUnitStride(0, dim) && isUnitStride(1, dim))
+      if (isUnitStride(0, dim) && isUnitStride(1, dim) && !op.isOfPhases(dim))
         tryVectorDim(dim, visit);
 }
 
@@ -221,7 +221,8 @@ SmallVector<int64_t> Chooser::getUnroll(const Tile &tile) const {
     // Windows that move along the lanes share no loads: a loop over them is shorter code and as fast. It is the outer
     // one, so sums in order do without.
     llvm::copy_if(reductions, std::back_inserter(unroll), [&](unsigned dim) {
-      return inOrder || (!sharesIndex(0, tile.vectorDim, dim) && !sharesIndex(1, tile.vectorDim, dim));
+      return !op.isOfPhases(dim) &&
+             (inOrder || (!sharesIndex(0, tile.vectorDim, dim) && !sharesIndex(1, tile.vectorDim, dim)));
     });
     return unroll;
   }
@@ -232,7 +233,7 @@ SmallVector<int64_t> Chooser::getUnroll(const Tile &tile) const {
         unroll.push_back(dim);
     return unroll;
   }
-  if (spillsUnrolled(tile))
+  if (spillsUnrolled(tile) || op.isOfPhases(reductions.back())) // these are unrolled anyway
     return unroll;
   // The innermost dim alone: one more makes code longer, not faster.
   int64_t most =

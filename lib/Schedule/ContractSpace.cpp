@@ -27,6 +27,8 @@ SmallVector<SmallVector<int64_t>> Chooser::getUnrolls(const Tile &tile) const {
   SmallVector<int64_t> list;
   int64_t points = tile.vectors * tile.rows[0] * tile.rows[1];
   for (int64_t dim : llvm::reverse(reductions)) {
+    if (op.isOfPhases(dim))
+      continue;
     if (dim == tile.vectorDim || (tile.chunk > 0 && dim == reductions.front()) || !known[dim])
       break;
     points *= extents[dim];

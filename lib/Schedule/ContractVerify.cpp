@@ -72,10 +72,13 @@ LogicalResult tenon::verifyContractSchedule(func::FuncOp kernel, TileContractOp 
     if (dim >= loops || !op.isReduction(dim))
       return kernel.emitError("expected 'unroll' of the schedule to list reduction dims, but got ") << dim;
   int64_t vectorDim = schedule.getVectorDim();
+  if (vectorDim >= 0 && op.isOfPhases(vectorDim))
+    return kernel.emitError("expected 'vector_dim' of the schedule not to be a dim of the phases of a filter, but got ")
+           << vectorDim;
   if (schedule.getInOrder() && !op.hasDecode()) {
     bool isInside = false; // of the loops
     for (int64_t dim : op.getReductionDims()) {
-      bool isUnrolled = llvm::is_contained(schedule.getUnroll(), dim);
+      bool isUnrolled = op.isOfPhases(dim) || llvm::is_contained(schedule.getUnroll(), dim);
       if (isInside && !isUnrolled && dim != vectorDim)
         return kernel.emitError("expected 'unroll' of a schedule with 'in_order' to list the last reduction dims, but "
                                 "reduction dim ")
@@ -85,8 +88,8 @@ LogicalResult tenon::verifyContractSchedule(func::FuncOp kernel, TileContractOp 
   }
   if (SmallVector<unsigned> reductions = op.getReductionDims(); !schedule.getCache().empty() && !reductions.empty())
     if (int64_t first = reductions.front(), tile = schedule.getCache()[first]; tile != 0)
-      if (llvm::is_contained(schedule.getUnroll(), first) || (vectorDim >= 0 && op.isReduction(vectorDim)) ||
-          !schedule.getPack().empty() || op.hasDecode())
+      if (llvm::is_contained(schedule.getUnroll(), first) || op.isOfPhases(first) ||
+          (vectorDim >= 0 && op.isReduction(vectorDim)) || !schedule.getPack().empty() || op.hasDecode())
         return kernel.emitError("expected a cache tile of reduction dim ")
                << first
                << " only where it is not in 'unroll', 'vector_dim' is a parallel dim, no factor is in 'pack' and "

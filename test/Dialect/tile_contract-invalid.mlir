@@ -563,3 +563,73 @@ func.func @f(%a: tensor<4x2xf32>, %b: tensor<2x8xf32>, %o: tensor<4x8xf32>, %s: 
   } -> tensor<4x8xf32>
   return
 }
+
+// -----
+
+// tile_contract_c16
+func.func @f(%a: tensor<4x3x2x2xf32>, %b: tensor<8x2x9xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'phases' to list threes of two reduction dims and a number of taps, but got 2 numbers}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction", "reduction"] lhs(%a : tensor<4x3x2x2xf32>) rhs(%b : tensor<8x2x9xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, r, k, p) -> (m, r, k, p)>, affine_map<(m, n, r, k, p) -> (r, p, n + k)>, affine_map<(m, n, r, k, p) -> (m, n)>]
+      attributes {phases = array<i64: 3, 4>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c16
+func.func @f(%a: tensor<4x3x2x2xf32>, %b: tensor<8x2x9xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'phases' to name reduction dims of known extents other than 'vector_dim', but got 1}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction", "reduction"] lhs(%a : tensor<4x3x2x2xf32>) rhs(%b : tensor<8x2x9xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, r, k, p) -> (m, r, k, p)>, affine_map<(m, n, r, k, p) -> (r, p, n + k)>, affine_map<(m, n, r, k, p) -> (m, n)>]
+      attributes {phases = array<i64: 3, 1, 3>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c16
+func.func @f(%a: tensor<4x3x2x2xf32>, %b: tensor<8x2x9xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'phases' to name reduction dims of known extents other than 'vector_dim', but got 4}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction", "reduction"] lhs(%a : tensor<4x3x2x2xf32>) rhs(%b : tensor<8x2x9xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, r, k, p) -> (m, r, k, p)>, affine_map<(m, n, r, k, p) -> (r, p, n + k)>, affine_map<(m, n, r, k, p) -> (m, n)>]
+      attributes {phases = array<i64: 3, 4, 3>, vector_dim = 4 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c16
+func.func @f(%a: tensor<4x3x2x2xf32>, %b: tensor<8x2x9xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected from 1 to 4 taps in 'phases', but got 5}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction", "reduction"] lhs(%a : tensor<4x3x2x2xf32>) rhs(%b : tensor<8x2x9xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, r, k, p) -> (m, r, k, p)>, affine_map<(m, n, r, k, p) -> (r, p, n + k)>, affine_map<(m, n, r, k, p) -> (m, n)>]
+      attributes {phases = array<i64: 3, 4, 5>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// tile_contract_c16
+func.func @f(%a: tensor<4x3x2x2xf32>, %b: tensor<8x2x9xf32>, %o: tensor<4x8xf32>) {
+  // expected-error @+1 {{expected 'chunk' only with a first reduction dim that is neither in 'unroll' nor in 'phases', a parallel 'vector_dim', no factor in 'pack' and no 'decode' region, but got 2}}
+  %c = tenon.tile_contract ["parallel", "parallel", "reduction", "reduction", "reduction"] lhs(%a : tensor<4x3x2x2xf32>) rhs(%b : tensor<8x2x9xf32>) outs(%o : tensor<4x8xf32>)
+      maps [affine_map<(m, n, r, k, p) -> (m, r, k, p)>, affine_map<(m, n, r, k, p) -> (r, p, n + k)>, affine_map<(m, n, r, k, p) -> (m, n)>]
+      attributes {phases = array<i64: 2, 4, 5>, chunk = 2 : i64} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<4x8xf32>
+  return
+}

@@ -538,3 +538,37 @@ func.func private @k(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>, %o: tensor<3xi
   %r = tenon.grouped_matmul identity %x, %w offsets %o outs(%out : tensor<4x24xf32>) : tensor<4x8xf32>, tensor<2x8x24xf32>, tensor<3xi64> -> tensor<4x24xf32>
   return %r : tensor<4x24xf32>
 }
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected 'vector_dim' of the schedule not to be a dim of the phases of a filter, but got 2}}
+func.func private @k(%w: tensor<2x2xf32>, %x: tensor<2x9xf32>, %o: tensor<8xf32>) -> tensor<8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", vector_dim = 2, vector_width = 2>} {
+  %c = tenon.tile_contract ["parallel", "reduction", "reduction"] lhs(%w : tensor<2x2xf32>) rhs(%x : tensor<2x9xf32>) outs(%o : tensor<8xf32>)
+      maps [affine_map<(w, j, p) -> (j, p)>, affine_map<(w, j, p) -> (p, w + j)>, affine_map<(w, j, p) -> (w)>]
+      attributes {phases = array<i64: 1, 2, 3>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<8xf32>
+  return %c : tensor<8xf32>
+}
+}
+
+// -----
+
+#t = #tenon.target<triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v4", features = "", vector_bits = 512, vector_registers = 32, l1_bytes = 32768, l2_bytes = 1048576, l3_bytes = 33554432>
+module attributes {tenon.target = #t} {
+// expected-error @+1 {{expected a cache tile of reduction dim 1 only where it is not in 'unroll', 'vector_dim' is a parallel dim, no factor is in 'pack' and there are no codes, but got 1}}
+func.func private @k(%w: tensor<2x2xf32>, %x: tensor<2x9xf32>, %o: tensor<8xf32>) -> tensor<8xf32>
+    attributes {tenon.kernel, tenon.schedule = #tenon.schedule<algorithm = "contract", cache = [0, 1, 0], vector_dim = 0, vector_width = 8>} {
+  %c = tenon.tile_contract ["parallel", "reduction", "reduction"] lhs(%w : tensor<2x2xf32>) rhs(%x : tensor<2x9xf32>) outs(%o : tensor<8xf32>)
+      maps [affine_map<(w, j, p) -> (j, p)>, affine_map<(w, j, p) -> (p, w + j)>, affine_map<(w, j, p) -> (w)>]
+      attributes {phases = array<i64: 1, 2, 3>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<8xf32>
+  return %c : tensor<8xf32>
+}
+}

@@ -82,6 +82,8 @@ private:
   /// Per spatial dim: first and end of what is not padding; -1 where that is not known.
   SmallVector<std::pair<int64_t, int64_t>> inside;
   bool phased = false;
+  /// Of the inner spatial dim, before it was split in phases.
+  int64_t phasedTaps = 0;
   /// The spatial dim along which the filter slides over the input in the place of the input under the filter; -1: none.
   int64_t sliding = -1;
 };
@@ -156,14 +158,15 @@ void ConvLowering::slideFilter() {
   taps[sliding] = height;
 }
 
-/// Phases let vectors run along the pixels, at the price of the zero taps that fill the last phase. With filters enough
-/// for vectors of their own more than a tenth of zero taps costs more than loading every second pixel.
+/// Phases let vectors run along the pixels, at the price of a copy; taps that do not fill the last phase are unrolled,
+/// so they must be few. With filters enough for vectors of their own, loading every second pixel costs less than these.
 bool ConvLowering::paysByPhases(int64_t i) {
-  constexpr int64_t kFilters = 16;
-  constexpr double kMostTaps = 1.1;
+  constexpr int64_t kFilters = 16, kMostUnrolled = 16;
+  if (taps[i] % strides[i] == 0)
+    return true;
   int64_t filters = cast<ShapedType>(op.getFilter().getType()).getDimSize(op.getFilterOuterDim());
-  double filled = static_cast<double>(llvm::divideCeil(taps[i], strides[i]) * strides[i]) / taps[i];
-  return filled < kMostTaps || ShapedType::isDynamic(filters) || filters / op.getGroups() < kFilters;
+  return taps[i] > strides[i] && taps[i] <= kMostUnrolled &&
+         (ShapedType::isDynamic(filters) || filters / op.getGroups() < kFilters);
 }
 
 /// Pads and crops the input; dims of one tap are subsampled, so that they have stride 1 from here on.
@@ -273,6 +276,7 @@ void ConvLowering::splitPhases() {
   if (!phased)
     return;
   int64_t inner = n - 1, step = strides[inner], perPhase = llvm::divideCeil(taps[inner], step);
+  phasedTaps = taps[inner];
   auto splitInner = [&](Operand &operand) { // [.., L] -> [.., L / s, s]
     int64_t position = operand.find(kSpatial + inner);
     Sizes sizes = build.sizesOf(operand.value);
@@ -492,6 +496,12 @@ Value ConvLowering::contract() {
           sum = arith::AddIOp::create(b, loc, args[2], arith::MulIOp::create(b, loc, lhs, rhs));
         linalg::YieldOp::create(b, loc, sum);
       });
+  if (int64_t phase = w.find(kPhase); phase >= 0 && w.has(kSpatial + n - 1)) {
+    int64_t perPhase = w.sizeOf(kSpatial + n - 1), phases = w.sizeOf(kPhase);
+    if (phasedTaps < perPhase * phases)
+      generic->setAttr(kPhasesAttr, rewriter.getDenseI64ArrayAttr(
+                                        {op.getChannelsLast() ? 1 : 0, phase - 1, phasedTaps, perPhase, phases}));
+  }
   if (!nonzero.empty())
     generic->setAttr(kNonzeroAttr, rewriter.getDenseI64ArrayAttr(nonzero));
   return generic.getResult(0);

@@ -243,6 +243,29 @@ static LogicalResult verifyPanels(TileContractOp op) {
   return success();
 }
 
+static int64_t getStaticExtent(TileContractOp op, unsigned dim) {
+  auto [source, position] = op.getExtentSource(dim);
+  return cast<ShapedType>(source.getType()).getDimSize(position);
+}
+
+static LogicalResult verifyPhases(TileContractOp op) {
+  if (op.getPhases().size() % 3 != 0) // (C16)
+    return op.emitOpError("expected 'phases' to list threes of two reduction dims and a number of taps, but got ")
+           << op.getPhases().size() << " numbers";
+  for (ArrayRef<int64_t> rest = op.getPhases(); rest.size() >= 3; rest = rest.drop_front(3)) {
+    for (int64_t dim : rest.take_front(2))
+      if (dim < 0 || dim >= op.getNumLoops() || !op.isReduction(dim) || dim == op.getVectorDim() ||
+          ShapedType::isDynamic(getStaticExtent(op, dim))) // (C16)
+        return op.emitOpError("expected 'phases' to name reduction dims of known extents other than 'vector_dim', but "
+                              "got ")
+               << dim;
+    if (int64_t points = getStaticExtent(op, rest[0]) * getStaticExtent(op, rest[1]);
+        rest[2] < 1 || rest[2] > points) // (C16)
+      return op.emitOpError("expected from 1 to ") << points << " taps in 'phases', but got " << rest[2];
+  }
+  return success();
+}
+
 LogicalResult TileContractOp::verify() {
   if (failed(verifyIterators(*this)) || failed(verifyMaps(*this)))
     return failure();
@@ -293,9 +316,10 @@ LogicalResult TileContractOp::verify() {
     if (static_cast<int64_t>(getChunk()) < 0)
       return emitOpError("expected 'chunk' of at least 0, but got ") << static_cast<int64_t>(getChunk());
     if (reductions.empty() || llvm::is_contained(getUnroll(), static_cast<int64_t>(reductions[0])) ||
-        (vectorDim >= 0 && isReduction(vectorDim)) || !getPack().empty() || hasDecode())
-      return emitOpError("expected 'chunk' only with a first reduction dim that is not in 'unroll', a parallel "
-                         "'vector_dim', no factor in 'pack' and no 'decode' region, but got ")
+        isOfPhases(reductions[0]) || (vectorDim >= 0 && isReduction(vectorDim)) || !getPack().empty() || hasDecode())
+      return emitOpError(
+                 "expected 'chunk' only with a first reduction dim that is neither in 'unroll' nor in 'phases', "
+                 "a parallel 'vector_dim', no factor in 'pack' and no 'decode' region, but got ")
              << getChunk();
   }
   if (getNonzero().size() % 4 != 0) // (C14)
@@ -309,7 +333,21 @@ LogicalResult TileContractOp::verify() {
   if (!getStarts().empty() && getStarts().size() * 4 != getNonzero().size()) // (C14)
     return emitOpError("expected one of 'starts' for each range of 'nonzero', ")
            << getNonzero().size() / 4 << ", but got " << getStarts().size();
-  return verifyPanels(*this);
+  return success(succeeded(verifyPhases(*this)) && succeeded(verifyPanels(*this)));
+}
+
+bool TileContractOp::isOfPhases(unsigned dim) {
+  for (ArrayRef<int64_t> rest = getPhases(); rest.size() >= 3; rest = rest.drop_front(3))
+    if (rest[0] == static_cast<int64_t>(dim) || rest[1] == static_cast<int64_t>(dim))
+      return true;
+  return false;
+}
+
+bool TileContractOp::countsPoint(ArrayRef<int64_t> point) {
+  for (ArrayRef<int64_t> rest = getPhases(); rest.size() >= 3; rest = rest.drop_front(3))
+    if (point[rest[0]] * getStaticExtent(*this, rest[1]) + point[rest[1]] >= rest[2])
+      return false;
+  return true;
 }
 
 SmallVector<NonzeroRange> TileContractOp::getNonzeroRanges() {

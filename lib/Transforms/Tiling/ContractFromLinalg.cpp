@@ -183,6 +183,7 @@ public:
                                      rewriter.getArrayAttr(iterators), /*decodes=*/factors.decoded != nullptr);
     op.getEpilogue().push_back(epilogue);
     op.setNonzero(getNonzero());
+    op.setPhases(getPhases());
     if (factors.decoded)
       buildDecode(op.getDecode().front(), accumulator);
     rewriter.replaceOp(last, op.getResult());
@@ -204,6 +205,26 @@ private:
       }
     }
     return nonzero;
+  }
+
+  /// The same of filters in phases, as dims of the contraction.
+  SmallVector<int64_t> getPhases() {
+    SmallVector<int64_t> phases;
+    auto said = contraction->getAttrOfType<DenseI64ArrayAttr>(kPhasesAttr);
+    for (ArrayRef<int64_t> rest = said ? said.asArrayRef() : ArrayRef<int64_t>(); rest.size() >= 5;
+         rest = rest.drop_front(5)) {
+      OpOperand &filter = contraction->getOpOperand(rest[0]);
+      auto type = cast<ShapedType>(filter.get().getType());
+      AffineMap map = contraction.getMatchingIndexingMap(&filter);
+      if (rest[1] + 1 >= type.getRank() || type.getDimSize(rest[1]) != rest[3] ||
+          type.getDimSize(rest[1] + 1) != rest[4])
+        continue;
+      auto outer = dyn_cast<AffineDimExpr>(map.getResult(rest[1]));
+      auto inner = dyn_cast<AffineDimExpr>(map.getResult(rest[1] + 1));
+      if (outer && inner)
+        phases.append({outer.getPosition(), inner.getPosition(), rest[2]});
+    }
+    return phases;
   }
 
   /// The part of the contraction's body that the decoded factor comes from.

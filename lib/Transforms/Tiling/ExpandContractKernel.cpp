@@ -141,7 +141,8 @@ private:
         continue;
       std::optional<int64_t> extent = getConstantIntValue(contraction.extents[dim]);
       bool lanes = contraction.isDot() && static_cast<int64_t>(dim) == contraction.vectorDim;
-      bool unrolled = !lanes && extent && (*extent == 1 || llvm::is_contained(op.getUnroll(), dim));
+      bool unrolled =
+          !lanes && extent && (*extent == 1 || op.isOfPhases(dim) || llvm::is_contained(op.getUnroll(), dim));
       if (!unrolled) {
         if (!lanes)
           loops.push_back(dim);
@@ -155,6 +156,7 @@ private:
         }
       taps = std::move(next);
     }
+    llvm::erase_if(taps, [&](const Key &tap) { return !op.countsPoint(tap); });
     if (contraction.isDot()) // lanes advance innermost
       loops.push_back(contraction.vectorDim);
     splitStream();

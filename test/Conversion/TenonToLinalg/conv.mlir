@@ -41,6 +41,7 @@ func.func @pointwise(%x: tensor<1x4x9x9xf32>, %w: tensor<6x4x1x1xf32>, %b: tenso
 //       CHECK:   tensor.pad
 //       CHECK:   : tensor<6x4x3x3xf32> to tensor<6x4x3x4xf32>
 //       CHECK:   linalg.generic {indexing_maps = [#{{.*}}, #[[X]], #{{.*}}]
+//  CHECK-SAME:   attrs = {{.*}}tenon.phases = array<i64: 0, 3, 3, 2, 2>
 func.func @strided(%x: tensor<1x4x9x9xf32>, %w: tensor<6x4x3x3xf32>) -> tensor<1x6x5x5xf32> {
   %y = tenon.conv %x, %w strides [2, 2] dilations [1, 1] pads [1, 1, 1, 1] groups 1
       : tensor<1x4x9x9xf32>, tensor<6x4x3x3xf32> -> tensor<1x6x5x5xf32>

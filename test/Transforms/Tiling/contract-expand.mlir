@@ -318,3 +318,23 @@ func.func @between(%w: memref<3x8xf32>, %x: memref<16xf32>, %o: memref<14x8xf32>
   }
   return
 }
+
+// -----
+
+// Two phases of two taps, of which three count: the loop over i has three multiply-adds, none at j = 1 of phase 1.
+// CHECK-LABEL: func @phases
+// CHECK: scf.for %[[I:.*]] = %c0 to %c3 step %c1 {{.*}} {
+// CHECK-DAG: memref.load %arg0[%[[I]], %c0, %c0]
+// CHECK-DAG: memref.load %arg0[%[[I]], %c0, %c1]
+// CHECK-DAG: memref.load %arg0[%[[I]], %c1, %c0]
+// CHECK-NOT: memref.load %arg0[%[[I]], %c1, %c1]
+// CHECK: scf.yield
+func.func @phases(%w: memref<3x2x2xf32>, %x: memref<3x2x9xf32>, %o: memref<8xf32>) {
+  tenon.tile_contract ["parallel", "reduction", "reduction", "reduction"] lhs(%w : memref<3x2x2xf32>) rhs(%x : memref<3x2x9xf32>) outs(%o : memref<8xf32>)
+      maps [affine_map<(w, i, j, p) -> (i, j, p)>, affine_map<(w, i, j, p) -> (i, p, w + j)>, affine_map<(w, i, j, p) -> (w)>]
+      attributes {register_ = array<i64: 8, 1, 1, 1>, vector_dim = 0 : i64, vector_width = 8 : i64, phases = array<i64: 2, 3, 3>} {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  }
+  return
+}

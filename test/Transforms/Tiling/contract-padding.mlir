@@ -42,4 +42,31 @@ module attributes {tenon.target = #avx512} {
     } -> tensor<7x8xf32>
     return %c : tensor<7x8xf32>
   }
+
+  // Three taps of stride 2 in two phases: what the filter is filled up with is left out. The dims of the taps are unrolled
+  // in any case; the schedule speaks of the others.
+  // CHECK-LABEL: func.func private @phases
+  // CHECK-SAME: cache = [{{[0-9]+}}, 0, 0, 0, 0, 0], register = {{.*}}, unroll = [3]
+  // CHECK: tenon.tile_contract
+  // CHECK-SAME: phases = array<i64: 4, 5, 3>
+  func.func private @phases(%w: tensor<96x3x2x2xf32>, %x: tensor<96x56x56xf32>, %o: tensor<96x28x28xf32>) -> tensor<96x28x28xf32> attributes {tenon.kernel} {
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<96x57x2x29xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<96x57x2x29xf32>) -> tensor<96x57x2x29xf32>
+    %odd = tensor.extract_slice %x[0, 0, 1] [96, 56, 28] [1, 1, 2] : tensor<96x56x56xf32> to tensor<96x56x28xf32>
+    %q = tensor.insert_slice %odd into %f[0, 1, 0, 1] [96, 56, 1, 28] [1, 1, 1, 1] : tensor<96x56x28xf32> into tensor<96x57x2x29xf32>
+    %even = tensor.extract_slice %x[0, 0, 0] [96, 56, 28] [1, 1, 2] : tensor<96x56x56xf32> to tensor<96x56x28xf32>
+    %p = tensor.insert_slice %even into %q[0, 1, 1, 0] [96, 56, 1, 28] [1, 1, 1, 1] : tensor<96x56x28xf32> into tensor<96x57x2x29xf32>
+    %0 = linalg.fill ins(%zero : f32) outs(%o : tensor<96x28x28xf32>) -> tensor<96x28x28xf32>
+    %1 = linalg.generic {indexing_maps = [affine_map<(c, h, w, i, j, p) -> (c, i, j, p)>, affine_map<(c, h, w, i, j, p) -> (c, 2 * h + i, p, w + j)>, affine_map<(c, h, w, i, j, p) -> (c, h, w)>],
+                         iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+        ins(%w, %p : tensor<96x3x2x2xf32>, tensor<96x57x2x29xf32>) outs(%0 : tensor<96x28x28xf32>)
+        attrs = {tenon.phases = array<i64: 0, 2, 3, 2, 2>} {
+    ^bb0(%a: f32, %b: f32, %s: f32):
+      %m = arith.mulf %a, %b : f32
+      %t = arith.addf %s, %m : f32
+      linalg.yield %t : f32
+    } -> tensor<96x28x28xf32>
+    return %1 : tensor<96x28x28xf32>
+  }
 }

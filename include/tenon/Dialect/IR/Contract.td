@@ -49,8 +49,11 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     - (C13) `decode_rows` is not negative; it needs a `decode` region and a parallel `vector_dim`.
     - (C14) `nonzero` lists fours of numbers: a factor, one of its dimensions, and `first` and `end` with
       `0 <= first <= end`. `starts` has none or one operand for each.
-    - (C15) `chunk` is not negative; where it is not 0, there is a reduction dim, the first is not in `unroll`,
+    - (C15) `chunk` is not negative; where it is not 0, there is a reduction dim, the first is neither in `unroll` nor in `phases`,
       `vector_dim` is not a reduction dim, `pack` is empty, and there is no `decode` region.
+
+    - (C16) `phases` lists threes of numbers: two reduction dims of known extents, neither of which is `vector_dim`, and a
+      number of taps from 1 to the product of the extents.
 
     A factor in `panels` is stored by panels of `w` elements along the vector dim: element (p.., v, r..) of the map lies
     at (p.., v / w, r.., v mod w), and what lies past the extent of `v` is not read into `out`.
@@ -59,6 +62,9 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     zero: it is the padding of a convolution. A reduction loop leaves out the steps in which all elements of a register tile
     would be multiplied by such zeros. (What it is multiplied by is taken for finite.) With `starts`, `first` and `end` count
     in a larger factor, of which this one is a part: its first element along the dimension is number `start` there.
+
+    `phases` says of dims `a` and `b` that only points with `a * extent(b) + b` below the number of taps count: the taps of a
+    strided convolution, split in phases, fill the last ones only in part. These dims are unrolled.
 
     `register_`, `vector_dim`, `vector_width`, `unroll`, `tails`, `pack`, `chunk`, `decode_rows` and `in_order` say how the op is expanded, not what it computes.
     Where `vector_dim` is a reduction dim, lanes hold partial sums which are added at the end. `tails[d]` promises that
@@ -91,7 +97,8 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     DefaultValuedAttr<I64Attr, "0">:$chunk,
     DefaultValuedAttr<I64Attr, "0">:$decode_rows,
     UnitAttr:$in_order,
-    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$nonzero);
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$nonzero,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$phases);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let regions = (region SizedRegion<1>:$epilogue, VariadicRegion<SizedRegion<1>>:$decode);
   let assemblyFormat = [{
@@ -141,6 +148,10 @@ def Tenon_TileContractOp : Tenon_Op<"tile_contract",
     ::llvm::SmallVector<unsigned> getReductionDims();
     /// The entries of `nonzero`, with their `starts`.
     ::llvm::SmallVector<::tenon::NonzeroRange> getNonzeroRanges();
+    /// Whether `dim` is one of two in `phases`.
+    bool isOfPhases(unsigned dim);
+    /// Whether the point counts at which reduction dims have these values; those of other dims are not looked at.
+    bool countsPoint(::llvm::ArrayRef<int64_t> point);
     unsigned getNumLoops() { return getIterators().size(); }
     bool isReduction(unsigned dim);
     ::mlir::Type getAccumulatorType() { return getEpilogue().front().getArgument(0).getType(); }

@@ -53,6 +53,9 @@ inline constexpr llvm::StringLiteral kUnfusedAttr = "tenon.unfused";
 /// On a linalg contraction: fives of input, dimension, and first and end of what is not padding there, and the
 /// dimension's size, by which a reader knows that it is still what it was (NonzeroRange).
 inline constexpr llvm::StringLiteral kNonzeroAttr = "tenon.nonzero";
+/// On a linalg contraction: fives of input, dimension, number of taps, and the sizes of that dimension and the next
+/// one, whose elements are as many taps, one behind the other, and then zeros (`phases` of tenon.tile_contract).
+inline constexpr llvm::StringLiteral kPhasesAttr = "tenon.phases";
 /// On math.exp: its operand is at most 0, or NaN, as a softmax's are.
 inline constexpr llvm::StringLiteral kNonpositiveAttr = "tenon.nonpositive";
 /// On a module: the exactness class, "fast" where kernels may stay within an error bound; without it they do the same
