@@ -52,7 +52,7 @@ struct CompileRequest {
   /// Whether sums are added up in the order in which the same model with open dims adds them, so that results have the
   /// same bits: of a copy for fixed shapes.
   bool sumsAsOpen = false;
-  /// LLVM's optimisation level.
+  /// How much LLVM optimises (CodeGenOptions).
   unsigned level = 2;
   ObjectCache *cache = nullptr;
   /// Which compiler and interface this is: a part of the kernels' keys.

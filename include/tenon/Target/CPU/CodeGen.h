@@ -19,7 +19,8 @@ namespace tenon {
 class TargetAttr;
 
 struct CodeGenOptions {
-  /// LLVM's optimisation level, 0 to 3. Loop unrolling is always off: kernels are unrolled where it pays already.
+  /// How much LLVM optimises: 0, 1 and 3 are its own levels, 2 the passes that kernels need. Loop unrolling is always
+  /// off: kernels are unrolled where it pays already.
   unsigned level = 2;
 };
 
