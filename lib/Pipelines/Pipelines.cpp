@@ -64,6 +64,7 @@ void tenon::buildKernelsPipeline(OpPassManager &pm, const KernelsOptions &option
   addFormKernels(pm);
   pm.addPass(createAssignSchedules());
   pm.addPass(createCheckSchedules());
+  pm.addPass(createJoinPieces());
   pm.addPass(createSymbolDCEPass());
 }
 

@@ -125,6 +125,17 @@ Interpreter::Handled Interpreter::runTenon(Operation *op) {
           options.onDispatch(op, operands, tensors);
         return success();
       })
+      .Case<JoinOp>([&](JoinOp join) -> Handled {
+        auto type = cast<RankedTensorType>(join.getInit().getType());
+        Tensor joined(type.getElementType(), type.getShape());
+        Scalar *next = joined.mutableData();
+        for (Value input : join.getInputs()) {
+          Tensor part = tensor(input);
+          next = std::copy_n(part.data(), part.count(), next);
+        }
+        set(join.getResult(), joined);
+        return success();
+      })
       .Case<ConvOp>([&](ConvOp conv) -> Handled {
         Tensor input = tensor(conv.getInput()), filter = tensor(conv.getFilter());
         std::optional<Tensor> bias;

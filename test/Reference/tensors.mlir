@@ -6,6 +6,7 @@
 // RUN: tenon-run --reference --entry structured %s | FileCheck %s --check-prefix=STRUCTURED
 // RUN: tenon-run --reference --entry contract %s | FileCheck %s --check-prefix=CONTRACT
 // RUN: tenon-run --reference --trace --entry dispatched %s | FileCheck %s --check-prefix=DISPATCH
+// RUN: tenon-run --reference --entry joined %s | FileCheck %s --check-prefix=JOIN
 
 // MOVE: 0: 3x4xi32 [9, 9, 9, 9, 9, 1, 2, 3, ..]
 // MOVE: 1: 2xi32 [3, 6]
@@ -126,4 +127,13 @@ func.func @dispatched() -> tensor<2xf32> {
   %e = tensor.empty() : tensor<2xf32>
   %r = tenon.dispatch @k0 ins(%x : tensor<2xf32>) outs(%e : tensor<2xf32>) -> tensor<2xf32>
   return %r : tensor<2xf32>
+}
+
+// JOIN: 0: 2x3xi32 [5, 6, 1, 2, 3, 4]
+func.func @joined() -> tensor<2x3xi32> {
+  %a = arith.constant dense<[5, 6]> : tensor<2xi32>
+  %b = arith.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xi32>
+  %e = tensor.empty() : tensor<2x3xi32>
+  %r = tenon.join ins(%a, %b : tensor<2xi32>, tensor<2x2xi32>) outs(%e : tensor<2x3xi32>) -> tensor<2x3xi32>
+  return %r : tensor<2x3xi32>
 }

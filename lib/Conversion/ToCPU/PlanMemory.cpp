@@ -24,6 +24,8 @@ namespace {
 /// A buffer with its life, in positions of the entry block's ops (both ends included).
 struct Buffer {
   memref::AllocOp alloc;
+  Buffer *whole = nullptr; ///< the one that it is a piece of,
+  int64_t at = 0;          ///< from this byte on
   int64_t start = 0, end = 0;
   bool escapes = false; ///< leaves the loop or branch that allocates it
   int64_t output = -1;  ///< index of the result it is, or -1
@@ -47,6 +49,7 @@ public:
     replaceWeights();
     if (failed(placeOutputs()))
       return failure();
+    placePieces();
     placeArena();
     placeRest();
     return success();
@@ -250,12 +253,57 @@ private:
     return success();
   }
 
+  /// Buffers that are joined become pieces of the result, and what cannot is copied to it.
+  void placePieces() {
+    llvm::DenseMap<Operation *, Buffer *> byAlloc;
+    for (Buffer &buffer : buffers)
+      byAlloc[buffer.alloc] = &buffer;
+    auto find = [&](Value value) -> Buffer * {
+      auto alloc = getRoot(value).getDefiningOp<memref::AllocOp>();
+      Buffer *buffer = alloc ? byAlloc.lookup(alloc) : nullptr;
+      bool isPlaced = buffer && !buffer->escapes && !buffer->whole && alloc->getBlock() == &entry &&
+                      buffer->alloc.getDynamicSizes().empty();
+      return isPlaced ? buffer : nullptr;
+    };
+    function.walk([&](tenon::JoinOp join) {
+      Buffer *whole = join->getBlock() == &entry ? find(join.getInit()) : nullptr;
+      int64_t at = 0;
+      for (Value input : join.getInputs()) {
+        auto type = cast<MemRefType>(input.getType());
+        int64_t bytes = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+        if (Buffer *piece = find(input); whole && piece && piece != whole) {
+          piece->whole = whole;
+          piece->at = at;
+          whole->start = std::min(whole->start, piece->start);
+          whole->end = std::max(whole->end, piece->end);
+        } else {
+          copyTo(join, input, at, bytes);
+        }
+        at += bytes;
+      }
+      join.erase();
+    });
+  }
+
+  /// Copies `input` to the result of `join`, from byte `at` on.
+  void copyTo(tenon::JoinOp join, Value input, int64_t at, int64_t bytes) {
+    OpBuilder builder(join);
+    Type i64 = builder.getI64Type(), pointer = LLVM::LLVMPointerType::get(builder.getContext());
+    auto number = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(builder, loc, i64, builder.getI64IntegerAttr(value));
+    };
+    Value target =
+        LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(),
+                            tenon::abi::getAddress(builder, loc, join.getInit()), ArrayRef<LLVM::GEPArg>{number(at)});
+    LLVM::MemcpyOp::create(builder, loc, target, tenon::abi::getAddress(builder, loc, input), number(bytes), false);
+  }
+
   /// Buffers whose size is a function of the inputs' dims share one arena.
   void placeArena() {
     DominanceInfo dominance(function);
     SmallVector<Buffer *> fixed, dynamic;
     for (Buffer &buffer : buffers) {
-      if (buffer.escapes)
+      if (buffer.escapes || buffer.whole)
         continue;
       if (buffer.alloc.getDynamicSizes().empty())
         fixed.push_back(&buffer);
@@ -287,6 +335,17 @@ private:
           llvm::upper_bound(placed, mine, [](const Placed &a, const Placed &b) { return a.offset < b.offset; }), mine);
       offsets[buffer->alloc] = offset;
       arenaBytes = std::max(arenaBytes, offset + bytes);
+    }
+
+    for (Buffer &buffer : buffers) {
+      if (!buffer.whole)
+        continue;
+      Buffer *whole = &buffer;
+      int64_t offset = 0;
+      for (; whole->whole; whole = whole->whole)
+        offset += whole->at;
+      offsets[buffer.alloc] = offset + offsets.lookup(whole->alloc);
+      fixed.push_back(&buffer);
     }
 
     // Dynamic sizes: slots behind them, each as large as the largest buffer that lives in it.

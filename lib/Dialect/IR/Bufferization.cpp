@@ -75,6 +75,7 @@ void tenon::registerBufferizableModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, TenonDialect *) {
     LoadWeightOp::attachInterface<LoadWeightModel>(*context);
     DispatchOp::attachInterface<DestinationModel<DispatchOp>>(*context);
+    JoinOp::attachInterface<DestinationModel<JoinOp>>(*context);
     TileContractOp::attachInterface<DestinationModel<TileContractOp>>(*context);
     TileFftOp::attachInterface<DestinationModel<TileFftOp>>(*context);
     TileTransformOp::attachInterface<DestinationModel<TileTransformOp>>(*context);

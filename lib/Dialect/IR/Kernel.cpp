@@ -1,4 +1,4 @@
-//===- Kernel.cpp - tenon.kernel, tenon.yield, tenon.dispatch --------------------===//
+//===- Kernel.cpp - tenon.kernel, tenon.yield, tenon.dispatch, tenon.join ----------===//
 #include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -73,5 +73,31 @@ void DispatchOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEf
     if (isa<MemRefType>(operand.get().getType())) {
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
       effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    }
+}
+
+LogicalResult JoinOp::verify() {
+  auto whole = cast<ShapedType>(getInit().getType());
+  int64_t elements = 0;
+  for (Type type : getOperandTypes()) {
+    auto shaped = cast<ShapedType>(type);
+    if (!shaped.hasStaticShape() || shaped.getElementType() != whole.getElementType() ||
+        !shaped.getElementType().isIntOrFloat() || shaped.getElementTypeBitWidth() % 8 != 0) // (C1)
+      return emitOpError("expected static shapes and one element type of whole bytes, but got ") << type;
+    elements += shaped.getNumElements();
+  }
+  elements -= whole.getNumElements();
+  if (elements != whole.getNumElements()) // (C2)
+    return emitOpError("expected inputs of ") << whole.getNumElements() << " elements together, but got " << elements;
+  return verifyResults(*this, getInit()); // (C3)
+}
+
+void JoinOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &operand : getOperation()->getOpOperands())
+    if (isa<MemRefType>(operand.get().getType())) {
+      if (isDpsInit(&operand))
+        effects.emplace_back(MemoryEffects::Write::get(), &operand);
+      else
+        effects.emplace_back(MemoryEffects::Read::get(), &operand);
     }
 }

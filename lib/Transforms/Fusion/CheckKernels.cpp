@@ -16,7 +16,7 @@ using namespace tenon;
 namespace {
 
 bool isHostOp(Operation *op) {
-  if (isa<LoadWeightOp, KernelOp, DispatchOp, cf::AssertOp, func::ReturnOp, func::CallOp, func::FuncOp>(op))
+  if (isa<LoadWeightOp, KernelOp, DispatchOp, JoinOp, cf::AssertOp, func::ReturnOp, func::CallOp, func::FuncOp>(op))
     return true;
   if (isa<scf::SCFDialect>(op->getDialect()))
     return !isa<scf::ForallOp, scf::ParallelOp>(op);

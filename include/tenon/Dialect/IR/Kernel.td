@@ -84,4 +84,32 @@ def Tenon_DispatchOp : Tenon_Op<"dispatch",
   }];
 }
 
+def Tenon_JoinOp : Tenon_Op<"join",
+    [DestinationStyleOpInterface, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "arrays one behind the other";
+  let description = [{
+    The elements of the inputs, each in row-major order, one input behind the other, are those of `init` in its order: a concatenation
+    along dims that no longer dims come before. The memory planner gives the inputs their places in the result, and nothing is
+    copied; where it cannot, they are copied.
+
+    - (C1) all types have static shapes and one element type of whole bytes.
+    - (C2) the inputs have as many elements as `init`, all together.
+    - (C3) there is one result, of init's type, on tensors, and none on memrefs.
+
+    Example:
+    ```mlir
+    %r = tenon.join ins(%a, %b : tensor<4x9xf32>, tensor<2x3x3xf32>) outs(%e : tensor<6x9xf32>) -> tensor<6x9xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyShaped>:$inputs, AnyShaped:$init);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($result)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+  }];
+}
+
 #endif // TENON_KERNEL

@@ -155,4 +155,28 @@ def OutlineKernels : Pass<"tenon-outline-kernels", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::TenonDialect", "::mlir::func::FuncDialect"];
 }
 
+def JoinPieces : Pass<"tenon-join-pieces", "::mlir::ModuleOp"> {
+  let summary = "make the pieces of concatenations where they belong";
+  let description = [{
+    A kernel that only puts its inputs one behind the other is no work where each of them is made by a kernel of the same function and
+    goes into no other concatenation: they get their places in the result (`tenon.join`). Asked for are static sizes, pieces that
+    start at a cache line, and buffers that nobody writes again, none of which is a result of the function. A module with
+    `tenon.unfused` stays as it is.
+
+    Before:
+    ```mlir
+    %a = tenon.dispatch @k0_conv ins(...) outs(%e0 : tensor<64x16xf32>) -> tensor<64x16xf32>
+    %b = tenon.dispatch @k1_conv ins(...) outs(%e1 : tensor<32x16xf32>) -> tensor<32x16xf32>
+    %c = tenon.dispatch @k2_concat ins(%a, %b : tensor<64x16xf32>, tensor<32x16xf32>) outs(%e2 : tensor<96x16xf32>) -> tensor<96x16xf32>
+    ```
+    After:
+    ```mlir
+    %a = tenon.dispatch @k0_conv ins(...) outs(%e0 : tensor<64x16xf32>) -> tensor<64x16xf32>
+    %b = tenon.dispatch @k1_conv ins(...) outs(%e1 : tensor<32x16xf32>) -> tensor<32x16xf32>
+    %c = tenon.join ins(%a, %b : tensor<64x16xf32>, tensor<32x16xf32>) outs(%e2 : tensor<96x16xf32>) -> tensor<96x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::tenon::TenonDialect"];
+}
+
 #endif // TENON_TRANSFORMS_FUSION_PASSES
