@@ -1,4 +1,6 @@
 """Schedules that the user gives: obeyed, or refused by a message that names kernel, node and schedule."""
+import re
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -112,3 +114,26 @@ def test_kernels_of_the_second_round(tn, cache):
     assert {kernel["name"]: kernel["schedule"] for kernel in given.explain()["kernels"]}[packing] == text
     x = np.random.default_rng(1).integers(-2, 3, (64, 512)).astype(np.float32)
     assert np.array_equal(given(x), plain(x))
+
+
+@pytest.mark.parametrize("channels, size, taps, stride", [(19, (15, 33), 3, 1), (11, (13, 40), 3, 2), (9, (11, 21), 5, 1)])
+def test_units_of_a_depthwise_convolution(tn, cache, channels, size, taps, stride):
+    """Units that copy their channels at once or by turns, cut along lines and pixels besides, in loops of any order;
+    sums of small integers are exact in any order of theirs."""
+    rng = np.random.default_rng(2)
+    weight = numpy_helper.from_array(rng.integers(-3, 4, (channels, 1, taps, taps)).astype(np.float32), "w")
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv", group=channels, strides=[stride] * 2, pads=[taps // 2] * 4)]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, channels, *size])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [weight])
+    source = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
+    x = rng.integers(-3, 4, (1, channels, *size)).astype(np.float32)
+    plain = tn.compile(source)
+    kernel = [kernel for kernel in plain.explain()["kernels"] if kernel["algorithm"] == "contract"][-1]
+    schedule, expected = kernel["schedule"], plain(x)
+    behind = [0] * (len(re.search(r"register = \[(.*?)\]", schedule).group(1).split(",")) - 3)
+    for parallel in ([4, 3, 16], [5, 0, 0], [0, 2, 0]):
+        for loops, order in (([3, 0, 0], ""), ([2, 4, 0], "order = [1, 0], "), ([2, 0, 16], "order = [2, 0], "), ([0, 4, 0], "")):
+            text = re.sub(r"parallel = \[.*?\]", f"parallel = {parallel + behind}", schedule)
+            text = re.sub(r"cache = \[.*?\], ", f"cache = {loops + behind}, {order}", text)
+            given = tn.compile(source, schedules={kernel["name"]: text})
+            assert np.array_equal(given(x), expected), text

@@ -204,9 +204,21 @@ private:
     return tiled->getOperand(own->factor).getDefiningOp<tensor::ExtractSliceOp>();
   }
 
-  /// Takes `part` out of `made`, which has no more of the dim that units have to themselves.
-  void takePart(tensor::ExtractSliceOp part, Value made) {
-    SmallVector<OpFoldResult> offsets = part.getMixedOffsets();
+  /// Where `part` starts in `copied`, which it may be a slice of a slice of.
+  SmallVector<OpFoldResult> getOffsets(tensor::ExtractSliceOp part) {
+    SmallVector<OpFoldResult> offsets(part.getSourceType().getRank(), rewriter.getIndexAttr(0));
+    AffineExpr a = rewriter.getAffineDimExpr(0), b = rewriter.getAffineDimExpr(1);
+    for (auto slice = part; slice; slice = slice.getSource() == copied
+                                               ? tensor::ExtractSliceOp()
+                                               : slice.getSource().getDefiningOp<tensor::ExtractSliceOp>())
+      for (auto [total, offset] : llvm::zip(offsets, slice.getMixedOffsets()))
+        total = affine::makeComposedFoldedAffineApply(rewriter, part.getLoc(), a + b, {total, offset});
+    return offsets;
+  }
+
+  /// Takes `part`, which starts at `offsets`, out of `made`, which has no more of the dim that units have to
+  /// themselves.
+  void takePart(tensor::ExtractSliceOp part, SmallVector<OpFoldResult> offsets, Value made) {
     offsets[own->position] = rewriter.getIndexAttr(0);
     rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(part, part.getType(), made, offsets, part.getMixedSizes(),
                                                         part.getMixedStrides());
@@ -218,8 +230,9 @@ private:
     if (!part || part.getType().getRank() != part.getSourceType().getRank())
       return;
     rewriter.setInsertionPoint(part);
-    takePart(part, sliceCopies(rewriter, part.getSource(), own->position, part.getMixedOffsets()[own->position],
-                               part.getMixedSizes()[own->position]));
+    SmallVector<OpFoldResult> offsets = getOffsets(part);
+    takePart(part, offsets,
+             sliceCopies(rewriter, copied, own->position, offsets[own->position], part.getMixedSizes()[own->position]));
   }
 
   TileContractOp makeFor(TileContractOp whole, int64_t dim) {
@@ -231,12 +244,8 @@ private:
     auto constant = [&](int64_t value) { return arith::ConstantIndexOp::create(rewriter, loc, value).getResult(); };
     SmallVector<Value> carried{whole.getOut()};
     bool makesParts = loopsOverParts() && dim == own->dim;
-    OpFoldResult first = rewriter.getIndexAttr(0); // of the unit
-    if (makesParts) {
-      if (tensor::ExtractSliceOp part = getPart(whole); part && part.getSource() == copied)
-        first = part.getMixedOffsets()[own->position];
+    if (makesParts)
       carried.push_back(sliceFill(rewriter, copied, own->position, rewriter.getIndexAttr(tile)));
-    }
     auto loop =
         scf::ForOp::create(rewriter, loc, constant(0), getValueOrCreateConstantIndexOp(rewriter, loc, domain[dim].size),
                            constant(tile), carried, [](OpBuilder &, Location, Value, ValueRange) {});
@@ -256,12 +265,10 @@ private:
       tensor::ExtractSliceOp part = getPart(tiled);
       OpBuilder::InsertionGuard guard(rewriter);
       rewriter.setInsertionPoint(part);
-      AffineExpr a = rewriter.getAffineDimExpr(0), b = rewriter.getAffineDimExpr(1);
-      OpFoldResult place =
-          affine::makeComposedFoldedAffineApply(rewriter, loc, a + b, {first, part.getMixedOffsets()[own->position]});
-      auto [made, left] = sliceCopiesInto(rewriter, loop.getRegionIterArgs()[1], copied, own->position, place,
-                                          part.getMixedSizes()[own->position]);
-      takePart(part, made);
+      SmallVector<OpFoldResult> places = getOffsets(part);
+      auto [made, left] = sliceCopiesInto(rewriter, loop.getRegionIterArgs()[1], copied, own->position,
+                                          places[own->position], part.getMixedSizes()[own->position]);
+      takePart(part, places, made);
       yielded.push_back(left);
     }
     scf::YieldOp::create(rewriter, loc, yielded);

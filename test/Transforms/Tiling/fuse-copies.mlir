@@ -117,7 +117,7 @@ func.func private @conv(%w: tensor<9x3xf32>, %x: tensor<9x7xf32>, %o: tensor<9x5
 // TILED: %[[F:.*]] = linalg.fill {{.*}} outs(%[[E]]
 // TILED: scf.for %[[J:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%{{.*}} = %{{.*}}, %[[PLACE:.*]] = %[[F]])
 // TILED: %[[SIZE:.*]] = affine.min
-// TILED: %[[AT:.*]] = affine.apply {{.*}}(%[[I]], %[[J]])
+// TILED: %[[AT:.*]] = affine.apply {{.*}}(%[[J]], %[[I]])
 // TILED: %[[PART:.*]] = tensor.extract_slice %[[PLACE]][0, 0, 0, 0] [1, %[[SIZE]], 6, 7]
 // TILED: %[[X:.*]] = tensor.extract_slice %arg1[0, %[[AT]], 0, 0] [1, %[[SIZE]], 4, 5]
 // TILED: %[[Q:.*]] = tensor.insert_slice %[[X]] into %[[PART]][0, 0, 1, 1] [1, %[[SIZE]], 4, 5]
@@ -130,6 +130,35 @@ func.func private @loop(%w: tensor<9x3x3xf32>, %x: tensor<1x9x4x5xf32>, %o: tens
     attributes {tenon.kernel, tenon.algorithm = "contract",
                 tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [5, 0, 0, 0, 0], cache = [2, 0, 0, 0, 0],
                                                  register = [1, 2, 8, 1, 1], vector_dim = 2, vector_width = 8>} {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x9x6x7xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x9x6x7xf32>) -> tensor<1x9x6x7xf32>
+  %p = tensor.insert_slice %x into %f[0, 0, 1, 1] [1, 9, 4, 5] [1, 1, 1, 1] : tensor<1x9x4x5xf32> into tensor<1x9x6x7xf32>
+  %v = tensor.collapse_shape %p [[0, 1], [2], [3]] : tensor<1x9x6x7xf32> into tensor<9x6x7xf32>
+  %0 = tenon.tile_contract ["parallel", "parallel", "parallel", "reduction", "reduction"]
+      lhs(%w : tensor<9x3x3xf32>) rhs(%v : tensor<9x6x7xf32>) outs(%o : tensor<9x4x5xf32>)
+      maps [affine_map<(c, y, x, i, j) -> (c, i, j)>, affine_map<(c, y, x, i, j) -> (c, y + i, x + j)>, affine_map<(c, y, x, i, j) -> (c, y, x)>] {
+  ^bb0(%acc: f32):
+    tenon.yield %acc : f32
+  } -> tensor<9x4x5xf32>
+  return %0 : tensor<9x4x5xf32>
+}
+
+// The same with units and loops that cut lines as well: the part is taken from where the unit's and the loop's lines start.
+// TILED-LABEL: func.func private @lines
+// TILED: scf.forall (%[[I:.*]], %[[Y:.*]]) = (0, 0) to (9, 4) step (5, 2)
+// TILED: scf.for %[[K:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args
+// TILED: scf.for %[[J:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args
+// TILED-DAG: %[[LINE:.*]] = affine.apply {{.*}}(%[[K]], %[[Y]])
+// TILED-DAG: %[[AT:.*]] = affine.apply {{.*}}(%[[J]], %[[I]])
+// TILED: tensor.extract_slice %arg1[0, %[[AT]], 0, 0]
+// TILED: %[[V:.*]] = tensor.collapse_shape
+// TILED: tensor.extract_slice %[[V]][0, %[[LINE]], 0]
+// TILED: tenon.tile_contract
+func.func private @lines(%w: tensor<9x3x3xf32>, %x: tensor<1x9x4x5xf32>, %o: tensor<9x4x5xf32>) -> tensor<9x4x5xf32>
+    attributes {tenon.kernel, tenon.algorithm = "contract",
+                tenon.schedule = #tenon.schedule<algorithm = "contract", parallel = [5, 2, 0, 0, 0], cache = [2, 1, 0, 0, 0], order = [1, 0],
+                                                 register = [1, 1, 8, 1, 1], vector_dim = 2, vector_width = 8>} {
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<1x9x6x7xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x9x6x7xf32>) -> tensor<1x9x6x7xf32>
