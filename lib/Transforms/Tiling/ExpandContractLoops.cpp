@@ -228,7 +228,7 @@ private:
   /// by the first one's next chunk. A panel that one tile reads is a stream: hardware follows it once it knows its
   /// page, and asking for every line costs more than it brings.
   SmallVector<Value> viewAhead(unsigned factor) {
-    constexpr int64_t kFarBytes = 32 * 1024, kAheadBytes = 8 * 1024, kLinesPerAsk = 8;
+    constexpr int64_t kFarBytes = 32 * 1024, kAheadBytes = 8 * 1024, kLinesPerAsk = 8, kFewLines = 2;
     auto type = cast<MemRefType>(contraction.op->getOperand(factor).getType());
     int64_t elementBytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8), bytes = elementBytes;
     for (int64_t size : type.getShape().drop_front())
@@ -241,6 +241,8 @@ private:
                         .drop_while([&](unsigned dim) { return static_cast<int64_t>(dim) != contraction.vectorDim; })
                         .drop_front());
     int64_t columns = whole / line, share = llvm::divideCeil(columns, tiles);
+    // Hardware follows a stream between asks that are some lines apart, but does not between those of short steps.
+    int64_t linesPerAsk = llvm::divideCeil(whole, line) <= kFewLines ? 1 : kLinesPerAsk;
     Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
     bool isStream = share == columns && !tile.chunk;
     tile.stepsAhead[factor] = isStream ? constant(kAheadBytes / (whole * elementBytes)) : Value();
@@ -258,9 +260,10 @@ private:
       tile.stepsAhead[factor] =
           arith::SelectOp::create(builder, loc, wraps, constant(countChunkSteps(factor)), constant(0));
     }
+    int64_t asked = isStream ? llvm::divideCeil(whole, line) : share;
     SmallVector<Value> views;
-    for (int64_t position = 0; position < share; position += isStream ? kLinesPerAsk : 1) {
-      Value lane = constant(position * line);
+    for (int64_t position = 0; position < asked; position += isStream ? linesPerAsk : 1) {
+      Value lane = constant(std::min(position * line, whole - line)); // the last line may be a part of one
       if (number && share < columns) {
         Value column = arith::MulIOp::create(builder, loc, number, constant(share));
         column = arith::AddIOp::create(builder, loc, column, constant(position));
