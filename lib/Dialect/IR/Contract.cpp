@@ -3,6 +3,7 @@
 // Verification, effects and tiling of the register tile. How it is expanded to vectors is Transforms/Tiling's business.
 //
 //===----------------------------------------------------------------------===//
+#include "Effects.h"
 #include "tenon/Dialect/IR/LinearMaps.h"
 #include "tenon/Dialect/IR/Tenon.h"
 
@@ -360,14 +361,7 @@ SmallVector<NonzeroRange> TileContractOp::getNonzeroRanges() {
 }
 
 void TileContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  for (OpOperand &operand : getOperation()->getOpOperands()) {
-    if (!isa<MemRefType>(operand.get().getType()))
-      continue;
-    if (isDpsInit(&operand))
-      effects.emplace_back(MemoryEffects::Write::get(), &operand);
-    else
-      effects.emplace_back(MemoryEffects::Read::get(), &operand);
-  }
+  addDestinationEffects(*this, effects);
 }
 
 //===----------------------------------------------------------------------===//

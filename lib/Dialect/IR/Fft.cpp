@@ -1,4 +1,5 @@
 //===- Fft.cpp - tenon.fft_conv and tenon.tile_fft --------------------------------------------===//
+#include "Effects.h"
 #include "tenon/Dialect/IR/Fft.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -85,12 +86,7 @@ LogicalResult FftConvOp::verify() {
 }
 
 void TileFftOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  if (!isa<MemRefType>(getOut().getType()))
-    return;
-  for (OpOperand &operand : getOperation()->getOpOperands())
-    if (operand.get() != getOut())
-      effects.emplace_back(MemoryEffects::Read::get(), &operand);
-  effects.emplace_back(MemoryEffects::Write::get(), &getOutMutable());
+  addDestinationEffects(*this, effects);
 }
 
 LogicalResult TileFftOp::verify() {

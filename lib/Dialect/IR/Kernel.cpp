@@ -1,4 +1,5 @@
 //===- Kernel.cpp - tenon.kernel, tenon.yield, tenon.dispatch, tenon.join ----------===//
+#include "Effects.h"
 #include "tenon/Dialect/IR/Tenon.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -93,11 +94,5 @@ LogicalResult JoinOp::verify() {
 }
 
 void JoinOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  for (OpOperand &operand : getOperation()->getOpOperands())
-    if (isa<MemRefType>(operand.get().getType())) {
-      if (isDpsInit(&operand))
-        effects.emplace_back(MemoryEffects::Write::get(), &operand);
-      else
-        effects.emplace_back(MemoryEffects::Read::get(), &operand);
-    }
+  addDestinationEffects(*this, effects);
 }

@@ -1,4 +1,5 @@
 //===- Winograd.cpp - tenon.winograd_input, tenon.winograd_output, tenon.tile_transform ----===//
+#include "Effects.h"
 #include "tenon/Dialect/IR/Winograd.h"
 #include "tenon/Dialect/IR/LinearMaps.h"
 
@@ -120,10 +121,7 @@ LogicalResult WinogradOutputOp::verify() {
 //===----------------------------------------------------------------------===//
 
 void TileTransformOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  if (!isa<MemRefType>(getOut().getType()))
-    return;
-  effects.emplace_back(MemoryEffects::Read::get(), &getInMutable());
-  effects.emplace_back(MemoryEffects::Write::get(), &getOutMutable());
+  addDestinationEffects(*this, effects);
 }
 
 LogicalResult TileTransformOp::verify() {

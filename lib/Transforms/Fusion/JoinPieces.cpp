@@ -89,9 +89,8 @@ bool hasFreePlace(Value value) {
       Operation *user = use.getOwner();
       if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(user))
         views.push_back(user->getResult(0));
-      else if (auto dispatch = dyn_cast<DispatchOp>(user); !dispatch || dispatch.isDpsInit(&use))
-        if (auto join = dyn_cast<JoinOp>(user); !join || join.isDpsInit(&use))
-          return false;
+      else if (!isa<DispatchOp, JoinOp>(user) || cast<DestinationStyleOpInterface>(user).isDpsInit(&use))
+        return false;
     }
   return true;
 }

@@ -241,8 +241,6 @@ private:
                         .drop_while([&](unsigned dim) { return static_cast<int64_t>(dim) != contraction.vectorDim; })
                         .drop_front());
     int64_t columns = whole / line, share = llvm::divideCeil(columns, tiles);
-    // Hardware follows a stream between asks that are some lines apart, but does not between those of short steps.
-    int64_t linesPerAsk = llvm::divideCeil(whole, line) <= kFewLines ? 1 : kLinesPerAsk;
     Value next = arith::DivUIOp::create(builder, loc, tile.base[contraction.vectorDim], constant(whole));
     bool isStream = share == columns && !tile.chunk;
     tile.stepsAhead[factor] = isStream ? constant(kAheadBytes / (whole * elementBytes)) : Value();
@@ -260,9 +258,11 @@ private:
       tile.stepsAhead[factor] =
           arith::SelectOp::create(builder, loc, wraps, constant(countChunkSteps(factor)), constant(0));
     }
-    int64_t asked = isStream ? llvm::divideCeil(whole, line) : share;
+    // Hardware follows a stream between asks that are some lines apart, but does not between those of short steps.
+    int64_t lines = llvm::divideCeil(whole, line), asked = isStream ? lines : share;
+    int64_t apart = isStream && lines > kFewLines ? kLinesPerAsk : 1;
     SmallVector<Value> views;
-    for (int64_t position = 0; position < asked; position += isStream ? linesPerAsk : 1) {
+    for (int64_t position = 0; position < asked; position += apart) {
       Value lane = constant(std::min(position * line, whole - line)); // the last line may be a part of one
       if (number && share < columns) {
         Value column = arith::MulIOp::create(builder, loc, number, constant(share));
